@@ -1,0 +1,1 @@
+"""Entropy in reinforcement learning: joint actions, entropy estimators, policies, environments."""

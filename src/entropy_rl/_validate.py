@@ -1,0 +1,97 @@
+"""Checks of arguments: each raises ``ValueError`` naming the argument, the expected and the got."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def fail(name: str, expected: str, got: object) -> ValueError:
+    """The one shape of our complaints: ``name: expected …, got …``."""
+    return ValueError(f"{name}: expected {expected}, got {got}")
+
+
+def describe(x: object) -> str:
+    """A tensor as ``float32 (2, 3)``, anything else as its ``repr``."""
+    if isinstance(x, Tensor):
+        return f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}"
+    return f"{type(x).__name__} {x!r}"
+
+
+def tensor(name: str, x: object) -> Tensor:
+    """``x`` itself, if it is a tensor."""
+    if not isinstance(x, Tensor):
+        raise fail(name, "a torch.Tensor", describe(x))
+    return x
+
+
+def floating(name: str, x: object) -> Tensor:
+    """``x`` itself, if it is a tensor of floating point."""
+    if not tensor(name, x).is_floating_point():  # type: ignore[union-attr]
+        raise fail(name, "a floating-point dtype", describe(x))
+    return x  # type: ignore[return-value]
+
+
+def integer(name: str, x: object) -> Tensor:
+    """``x`` itself, if it is a tensor of int64 (torch's index dtype)."""
+    if tensor(name, x).dtype != torch.int64:
+        raise fail(name, "dtype int64", describe(x))
+    return x  # type: ignore[return-value]
+
+
+def shape(name: str, x: Tensor, expected: tuple[int, ...]) -> Tensor:
+    """``x`` itself, if its shape is ``expected``."""
+    if tuple(x.shape) != tuple(expected):
+        raise fail(name, f"shape {tuple(expected)}", describe(x))
+    return x
+
+
+def at_least(name: str, x: float, least: float) -> None:
+    """Raise unless ``x`` is a finite number ``≥ least``."""
+    number(name, x)
+    if not x >= least:
+        raise fail(name, f"a number ≥ {least}", x)
+
+
+def between(name: str, x: float, low: float, high: float) -> None:
+    """Raise unless ``low ≤ x ≤ high``."""
+    number(name, x)
+    if not low <= x <= high:
+        raise fail(name, f"a number in [{low}, {high}]", x)
+
+
+def number(name: str, x: object) -> None:
+    """Raise unless ``x`` is a finite real number (a bool is none)."""
+    if isinstance(x, bool) or not isinstance(x, (int, float)) or x != x or abs(x) == float("inf"):
+        raise fail(name, "a finite number", repr(x))
+
+
+def positive_integer(name: str, x: object) -> int:
+    """``x`` itself, if it is an integer of at least 1."""
+    if isinstance(x, bool) or not isinstance(x, int) or x < 1:
+        raise fail(name, "an integer ≥ 1", repr(x))
+    return x
+
+
+def choice(name: str, x: Any, options: Iterable[str]) -> str:
+    """``x`` itself, if it is one of ``options``; otherwise suggest the nearest."""
+    known = list(options)
+    if x not in known:
+        close = difflib.get_close_matches(str(x), known, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise fail(name, "one of " + ", ".join(map(repr, known)), repr(x) + hint)
+    return x
+
+
+def generator(name: str, g: torch.Generator | None, device: torch.device) -> None:
+    """Raise unless ``g`` is None or lives on ``device``."""
+    if g is None:
+        return
+    if not isinstance(g, torch.Generator):
+        raise fail(name, "a torch.Generator or None", describe(g))
+    if g.device.type != device.type:
+        raise fail(name, f"a generator on {device}", f"one on {g.device}")

@@ -1,0 +1,5 @@
+"""One pure function a claim: ``() -> Check | Refutation``, called by the command line, tests and book."""
+
+from entropy_rl.checks._base import CHECKS, Check, Control, Refutation, Result, checks, run
+
+__all__ = ["CHECKS", "Check", "Control", "Refutation", "Result", "checks", "run"]

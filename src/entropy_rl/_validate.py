@@ -50,6 +50,13 @@ def shape(name: str, x: Tensor, expected: tuple[int, ...]) -> Tensor:
     return x
 
 
+def detached(name: str, x: Tensor) -> Tensor:
+    """``x`` itself, if no gradient flows back through it."""
+    if x.requires_grad:
+        raise fail(name, "a detached tensor", "one that carries a gradient")
+    return x
+
+
 def at_least(name: str, x: float, least: float) -> None:
     """Raise unless ``x`` is a finite number ``≥ least``."""
     number(name, x)

@@ -31,16 +31,18 @@ def tensor(name: str, x: object) -> Tensor:
 
 def floating(name: str, x: object) -> Tensor:
     """``x`` itself, if it is a tensor of floating point."""
-    if not tensor(name, x).is_floating_point():  # type: ignore[union-attr]
+    checked = tensor(name, x)
+    if not checked.is_floating_point():
         raise fail(name, "a floating-point dtype", describe(x))
-    return x  # type: ignore[return-value]
+    return checked
 
 
 def integer(name: str, x: object) -> Tensor:
     """``x`` itself, if it is a tensor of int64 (torch's index dtype)."""
-    if tensor(name, x).dtype != torch.int64:
+    checked = tensor(name, x)
+    if checked.dtype != torch.int64:
         raise fail(name, "dtype int64", describe(x))
-    return x  # type: ignore[return-value]
+    return checked
 
 
 def shape(name: str, x: Tensor, expected: tuple[int, ...]) -> Tensor:

@@ -1,4 +1,4 @@
-"""One pure function a claim: ``() -> Check | Refutation``, called by the command line, tests and book."""
+"""One pure function a claim: ``() -> Check | Refutation``."""
 
 from entropy_rl.checks._base import CHECKS, Check, Control, Refutation, Result, checks, run
 

@@ -1,0 +1,22 @@
+"""Policies over many action components, one family a file."""
+
+from entropy_rl.policies.commnet import CommNetPolicy
+from entropy_rl.policies.gaussian import GaussianPolicy
+from entropy_rl.policies.independent import IndependentPolicy
+from entropy_rl.policies.lstm import LSTMPolicy
+from entropy_rl.policies.make import POLICIES, load_policy, make_policy, save_policy
+from entropy_rl.policies.mmdp import MMDPPolicy
+from entropy_rl.policies.table import TablePolicy
+
+__all__ = [
+    "POLICIES",
+    "CommNetPolicy",
+    "GaussianPolicy",
+    "IndependentPolicy",
+    "LSTMPolicy",
+    "MMDPPolicy",
+    "TablePolicy",
+    "load_policy",
+    "make_policy",
+    "save_policy",
+]

@@ -1,0 +1,81 @@
+"""CommNet: one agent a component; agents exchange the mean of their hidden vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from entropy_rl import _validate
+from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
+from entropy_rl.policies._spaces import observation_size
+from entropy_rl.stepwise import Observation, State
+
+
+class CommNetPolicy(CategoricalPolicy):
+    """p(a | s) = Πᵢ p(aᵢ | s), agent i's head reading its own hidden vector after communication.
+
+    h⁰ᵢ = tanh(E [idᵢ, viewᵢ(s)]), then for every round
+    hᵢ ← tanh(U hᵢ + C · mean_{j≠i} hⱼ + b), weights shared by the agents, not by the rounds.
+
+    Given s the components are independent: the smoothed entropy is exact here.
+
+    Args:
+        observation_space: see :class:`~entropy_rl.policies._base.CategoricalPolicy`.
+        action_space: see there.
+        hidden_size: width of an agent's hidden vector.
+        rounds: number of communication steps.
+        view: for each agent the indices of the flat observation that it sees, all of one length;
+            None shows everything to everyone.
+
+    Raises:
+        ValueError: a view of another number of agents, ragged, or with an index out of range.
+
+    Source: zhang2018, §5 and Appendix D, after Sukhbaatar et al. (2016).
+    """
+
+    view: Tensor
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        hidden_size: int = 128,
+        rounds: int = 2,
+        view: list[list[int]] | None = None,
+    ) -> None:
+        super().__init__(observation_space, action_space)
+        _validate.positive_integer("hidden_size", hidden_size)
+        _validate.positive_integer("rounds", rounds)
+        size = observation_size(observation_space)
+        view = [list(range(size))] * self.d if view is None else view
+        if len(view) != self.d or len({len(v) for v in view}) != 1:
+            raise _validate.fail("view", f"{self.d} lists of one length", [len(v) for v in view])
+        index = torch.tensor(view)
+        if index.min() < 0 or index.max() >= size:
+            raise _validate.fail("view", f"indices in [0, {size})", index.tolist())
+        self.register_buffer("view", index, persistent=False)
+        self.encode = nn.Linear(index.shape[1], hidden_size)
+        self.identity = nn.Embedding(self.d, hidden_size)
+        self.own = nn.ModuleList(nn.Linear(hidden_size, hidden_size) for _ in range(rounds))
+        self.others = nn.ModuleList(
+            nn.Linear(hidden_size, hidden_size, bias=False) for _ in range(rounds)
+        )
+        self.head = nn.Linear(hidden_size, self.K)
+
+    def start(self, obs: Observation) -> State:
+        """All agents at once: state = (hidden vectors, logits, mask, i)."""
+        x, mask = self._read(obs)
+        h = torch.tanh(self.encode(x[:, self.view]) + self.identity.weight)
+        for own, others in zip(self.own, self.others, strict=True):
+            mean = (h.sum(1, keepdim=True) - h) / max(self.d - 1, 1)
+            h = torch.tanh(own(h) + others(mean))
+        return h, self.head(h), mask, 0
+
+    def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:
+        """Agent i's head, whatever was drawn before."""
+        h, logits, mask, i = state
+        log_probs = masked_log_softmax(logits[:, i], component_legality(mask, i))
+        return log_probs, h[:, i], (h, logits, mask, i + 1)

@@ -1,0 +1,103 @@
+"""An autoregressive Gaussian policy whose joint action is multivariate normal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from entropy_rl import _validate
+from entropy_rl.conditionals import GaussianConditionals
+from entropy_rl.networks import mlp
+from entropy_rl.policies._spaces import action_dimensions, observation_size
+
+
+class GaussianPolicy(nn.Module):
+    """aᵢ | s, a_<i ~ N(mᵢ(s) + Σ_{j<i} Lᵢⱼ(s) (aⱼ - mⱼ(s)), σᵢ²(s)).
+
+    Jointly a ~ N(m, B diag(σ²) Bᵀ) with B = (I - L)⁻¹ and L strictly lower triangular, so every
+    multivariate normal is of this form and log|Σ| = 2 Σᵢ log σᵢ.
+
+    Args:
+        observation_space: a Box of one axis.
+        action_space: a Box of one axis; its bounds are not enforced.
+        hidden_size: width of the torso.
+        layers: number of hidden layers.
+
+    Raises:
+        ValueError: a space of another kind, or a size below 1.
+
+    Source: zhang2018, Theorem 2 and Appendix B.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        hidden_size: int = 64,
+        layers: int = 1,
+    ) -> None:
+        super().__init__()
+        _validate.positive_integer("layers", layers)
+        self.observation_space, self.action_space = observation_space, action_space
+        self.d = action_dimensions(action_space)
+        size = observation_size(observation_space)
+        self.torso = mlp([size] + [hidden_size] * layers, nn.Tanh, activate_last=True)
+        self.head = nn.Linear(hidden_size, 2 * self.d + self.d * self.d)
+        self.config: dict[str, Any] = {}
+
+    def parameters_of(self, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """m ``(*batch, d)``, log σ ``(*batch, d)`` and L ``(*batch, d, d)`` in the states ``obs``.
+
+        Raises:
+            ValueError: an observation of another size.
+        """
+        x = _validate.tensor("obs", obs)
+        size = observation_size(self.observation_space)
+        if x.ndim < 1 or x.shape[-1] != size:
+            raise _validate.fail("obs", f"shape (*batch, {size})", _validate.describe(x))
+        out = self.head(self.torso(x.to(self.head.weight.dtype)))
+        mean, log_std, lower = out.split([self.d, self.d, self.d * self.d], -1)
+        return mean, log_std, lower.unflatten(-1, (self.d, self.d)).tril(-1)
+
+    def covariance(self, obs: Tensor) -> Tensor:
+        """Σ = B diag(σ²) Bᵀ with B = (I - L)⁻¹, shape ``(*batch, d, d)``."""
+        _, log_std, lower = self.parameters_of(obs)
+        identity = torch.eye(self.d, dtype=lower.dtype, device=lower.device)
+        scaled = torch.linalg.solve_triangular(
+            identity - lower, torch.diag_embed(log_std.exp()), upper=False, unitriangular=True
+        )
+        return scaled @ scaled.mT
+
+    def sample(self, obs: Tensor, generator: torch.Generator | None = None) -> GaussianConditionals:
+        """Draw a ~ p(· | obs); the actions are detached, as the score function needs them.
+
+        Args:
+            obs: ``(*batch, size)``.
+            generator: the source of randomness, on the policy's device.
+        """
+        mean, log_std, lower = self.parameters_of(obs)
+        _validate.generator("generator", generator, mean.device)
+        noise = torch.empty_like(mean).normal_(generator=generator)
+        with torch.no_grad():
+            shifts: list[Tensor] = []
+            for i in range(self.d):
+                shift = log_std[..., i].exp() * noise[..., i]
+                for j, earlier in enumerate(shifts):
+                    shift = shift + lower[..., i, j] * earlier
+                shifts.append(shift)
+            actions = mean + torch.stack(shifts, -1)
+        return self.conditionals(obs, actions)
+
+    def conditionals(self, obs: Tensor, actions: Tensor) -> GaussianConditionals:
+        """The chain along given actions ``(*batch, d)``, differentiable.
+
+        Raises:
+            ValueError: actions of another shape, or not floating point.
+        """
+        mean, log_std, lower = self.parameters_of(obs)
+        _validate.shape("actions", _validate.floating("actions", actions), tuple(mean.shape))
+        conditional = mean + (lower @ (actions - mean).unsqueeze(-1)).squeeze(-1)
+        return GaussianConditionals(conditional, log_std, actions, validate_args=False)

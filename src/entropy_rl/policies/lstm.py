@@ -1,0 +1,71 @@
+"""An LSTM that names the components one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from entropy_rl import _validate
+from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
+from entropy_rl.policies._spaces import observation_size
+from entropy_rl.stepwise import Observation, State
+
+
+class LSTMPolicy(CategoricalPolicy):
+    """p(aᵢ | s, a_<i) from an LSTM cell fed [one-hot aᵢ₋₁, s] at every component.
+
+    The input matrix is split: the part for s is applied once a state, the part for the one-hot is
+    an embedding look-up. Equal to ``torch.nn.LSTMCell`` on the concatenation, and faster.
+
+    Args:
+        observation_space: see :class:`~entropy_rl.policies._base.CategoricalPolicy`.
+        action_space: see there.
+        hidden_size: width of the cell (the paper's is 128; 32 for its bandit).
+
+    Source: zhang2018, §3.1 and Figure 1(a).
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        hidden_size: int = 128,
+    ) -> None:
+        super().__init__(observation_space, action_space)
+        _validate.positive_integer("hidden_size", hidden_size)
+        self.hidden_size = hidden_size
+        size = observation_size(observation_space)
+        self.from_observation = nn.Linear(size, 4 * hidden_size)
+        self.from_previous = nn.Embedding(self.K, 4 * hidden_size)
+        self.from_hidden = nn.Linear(hidden_size, 4 * hidden_size, bias=False)
+        self.head = nn.Linear(hidden_size, self.K)
+        bound = hidden_size**-0.5
+        for layer in (self.from_observation, self.from_previous, self.from_hidden):
+            for parameter in layer.parameters():
+                nn.init.uniform_(parameter, -bound, bound)
+
+    def start(self, obs: Observation) -> State:
+        """state = (projected observation, h, c, mask, i), with h and c absent before i = 1."""
+        x, mask = self._read(obs)
+        return self.from_observation(x), None, None, mask, 0
+
+    def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:
+        """One step of the cell, then the head."""
+        projected, h, c, mask, i = state
+        gates = projected
+        if previous is not None:
+            gates = torch.addmm(
+                gates + self.from_previous(previous), h, self.from_hidden.weight.t()
+            )
+        # Gates in the order input, forget, output, candidate; tanh x = 2σ(2x) - 1 where it is
+        # cheaper is left to torch.
+        sigmoid = gates[:, : 3 * self.hidden_size].sigmoid()
+        candidate = gates[:, 3 * self.hidden_size :].tanh()
+        keep_in, keep_old, keep_out = sigmoid.chunk(3, 1)
+        c = keep_in * candidate if c is None else torch.addcmul(keep_old * c, keep_in, candidate)
+        h = keep_out * c.tanh()
+        log_probs = masked_log_softmax(self.head(h), component_legality(mask, i))
+        return log_probs, h, (projected, h, c, mask, i + 1)

@@ -1,0 +1,106 @@
+"""Policies by name; saving and loading them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from gymnasium import spaces
+
+from entropy_rl import _validate
+from entropy_rl.policies import _spaces
+from entropy_rl.policies.commnet import CommNetPolicy
+from entropy_rl.policies.gaussian import GaussianPolicy
+from entropy_rl.policies.independent import IndependentPolicy
+from entropy_rl.policies.lstm import LSTMPolicy
+from entropy_rl.policies.mmdp import MMDPPolicy
+from entropy_rl.policies.table import TablePolicy
+
+POLICIES: dict[str, type[Any]] = {
+    "independent": IndependentPolicy,
+    "lstm": LSTMPolicy,
+    "mmdp": MMDPPolicy,
+    "commnet": CommNetPolicy,
+    "gaussian": GaussianPolicy,
+    "table": TablePolicy,
+}
+
+_FORMAT = "entropy_rl.policy/1"
+
+
+def make_policy(
+    name: str,
+    observation_space: spaces.Space[Any],
+    action_space: spaces.Space[Any],
+    **options: Any,
+) -> Any:
+    """A policy of the family ``name`` for the given Gymnasium spaces, a ``torch.nn.Module``.
+
+    Its parameters are drawn from torch's global generator: call ``torch.manual_seed`` first.
+
+    Args:
+        name: one of :data:`POLICIES`.
+        observation_space: of a single environment (not batched).
+        action_space: likewise.
+        **options: the family's own, such as ``hidden_size=128``.
+
+    Raises:
+        ValueError: unknown name or option (the nearest is suggested), or spaces that do not fit.
+    """
+    family = POLICIES[_validate.choice("name", name, POLICIES)]
+    known = list(inspect.signature(family).parameters)[2:]
+    for option in options:
+        _validate.choice("options", option, known)
+    policy = family(observation_space, action_space, **options)
+    policy.config = {"name": name, "options": options}
+    return policy
+
+
+def save_policy(policy: Any, path: str | Path, **extra: Any) -> None:
+    """Write a policy made by :func:`make_policy`: family, options, spaces and parameters.
+
+    Args:
+        policy: what :func:`make_policy` returned.
+        path: the file to write.
+        **extra: plain data to keep with it (the environment's name, say).
+
+    Raises:
+        ValueError: a policy that was not made by :func:`make_policy`.
+    """
+    if not policy.config:
+        raise _validate.fail("policy", "one made by make_policy", type(policy).__name__)
+    header = {
+        "format": _FORMAT,
+        **policy.config,
+        "observation_space": _spaces.to_json(policy.observation_space),
+        "action_space": _spaces.to_json(policy.action_space),
+        "extra": extra,
+    }
+    torch.save({"header": json.dumps(header), "state": policy.state_dict()}, path)
+
+
+def load_policy(path: str | Path) -> tuple[Any, dict[str, Any]]:
+    """The policy that :func:`save_policy` wrote, and the ``extra`` data kept with it.
+
+    Raises:
+        ValueError: a file that is not a saved policy, or of another format.
+        FileNotFoundError: no such file.
+    """
+    try:
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+        header = json.loads(saved["header"])
+    except (RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
+        raise _validate.fail("path", "a policy written by save_policy", f"{path}") from error
+    if header.get("format") != _FORMAT:
+        raise _validate.fail("path", f"format {_FORMAT!r}", header.get("format"))
+    policy = make_policy(
+        header["name"],
+        _spaces.from_json(header["observation_space"]),
+        _spaces.from_json(header["action_space"]),
+        **header["options"],
+    )
+    policy.load_state_dict(saved["state"])
+    return policy, header["extra"]

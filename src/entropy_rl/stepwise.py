@@ -1,0 +1,237 @@
+"""What can be done with any policy that names its components one after the other.
+
+A *step policy* offers ``start(obs) -> state`` and ``step(state, previous) -> (log_probs, features,
+state)``; sampling, teacher forcing, the exact prefix tree and the beam are each written here once,
+over these two. Rows are flat: whatever batch shape ``obs`` has, a state holds N rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from entropy_rl import _validate
+from entropy_rl.conditionals import Conditionals, categorical_entropy
+
+State = tuple[Any, ...]
+Observation = Tensor | dict[str, Tensor]
+
+
+class StepPolicy(Protocol):
+    """A categorical policy over d components of at most K values each."""
+
+    d: int
+    K: int
+
+    def batch_shape(self, obs: Observation) -> torch.Size:
+        """The batch shape of ``obs``: what is left of its shape before the observation itself."""
+        ...
+
+    def start(self, obs: Observation) -> State:
+        """The state before the first component: a tuple whose tensors have N rows."""
+        ...
+
+    def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:
+        """The next conditional.
+
+        Args:
+            state: from :meth:`start` or the last step.
+            previous: the component just drawn, int64 ``(N,)``; None for the first.
+
+        Returns:
+            log p(· | a_<i) ``(N, K)``, the features ``(N, F)`` or None, and the next state.
+        """
+        ...
+
+    def conditionals(self, obs: Observation, actions: Tensor) -> Conditionals:
+        """The chain along ``actions``, differentiable."""
+        ...
+
+
+def select(state: State, rows: Tensor) -> State:
+    """The given rows of a state (repeats allowed); entries that are no tensors stay."""
+    return tuple(x.index_select(0, rows) if isinstance(x, Tensor) else x for x in state)
+
+
+def sample(
+    policy: StepPolicy, obs: Observation, generator: torch.Generator | None = None
+) -> Conditionals:
+    """Draw a ~ p(· | obs), one component after the other, keeping the autograd graph.
+
+    aᵢ = argmaxₖ p(k | a_<i) / Eₖ with Eₖ standard exponential: exact, and never an action of
+    probability 0. All noise is drawn at once, before the first component.
+
+    Args:
+        policy: a step policy.
+        obs: its observation, ``(*batch, …)``.
+        generator: the source of randomness, on the policy's device; None for torch's global one.
+
+    Returns:
+        The chain along the sampled path.
+    """
+    state = policy.start(obs)
+    noise: Tensor | None = None
+    log_probs, actions, features = [], [], []
+    previous: Tensor | None = None
+    for i in range(policy.d):
+        log_prob, feature, state = policy.step(state, previous)
+        if noise is None:
+            _validate.generator("generator", generator, log_prob.device)
+            noise = torch.empty(
+                (policy.d, *log_prob.shape), dtype=log_prob.dtype, device=log_prob.device
+            ).exponential_(generator=generator)
+        previous = (log_prob.detach().exp() / noise[i]).argmax(-1)
+        log_probs.append(log_prob)
+        actions.append(previous)
+        features.append(feature)
+    return _assemble(policy.batch_shape(obs), log_probs, actions, features)
+
+
+def teacher_force(policy: StepPolicy, obs: Observation, actions: Tensor) -> Conditionals:
+    """The chain along given actions, differentiable: the loop that faster versions must equal.
+
+    Args:
+        policy: a step policy.
+        obs: its observation, ``(*batch, …)``.
+        actions: ``(*batch, d)``, int64 in [0, K).
+
+    Returns:
+        log p(· | a_<i) along the path of ``actions``.
+
+    Raises:
+        ValueError: actions of another shape or dtype, or out of range, or illegal.
+    """
+    batch = policy.batch_shape(obs)
+    rows = check_actions(policy, batch, actions)
+    state = policy.start(obs)
+    log_probs, features = [], []
+    previous: Tensor | None = None
+    for i in range(policy.d):
+        log_prob, feature, state = policy.step(state, previous)
+        previous = rows[:, i]
+        log_probs.append(log_prob)
+        features.append(feature)
+    return check_legal(_assemble(batch, log_probs, list(rows.unbind(-1)), features))
+
+
+def check_actions(policy: StepPolicy, batch: torch.Size, actions: Tensor) -> Tensor:
+    """``actions`` as flat rows ``(N, d)``, or ``ValueError``: shape, dtype or range."""
+    _validate.shape("actions", _validate.integer("actions", actions), (*batch, policy.d))
+    if actions.numel() and not (int(actions.min()) >= 0 and int(actions.max()) < policy.K):
+        raise _validate.fail(
+            "actions",
+            f"integers in [0, {policy.K})",
+            f"values from {int(actions.min())} to {int(actions.max())}",
+        )
+    return actions.reshape(-1, policy.d)
+
+
+def check_legal(chain: Conditionals) -> Conditionals:
+    """``chain`` itself, or ``ValueError`` if an action of it has probability 0."""
+    if (chain.component_log_probs.detach() == -torch.inf).any():
+        raise _validate.fail("actions", "legal actions", "a masked action")
+    return chain
+
+
+def _assemble(
+    batch: torch.Size, log_probs: list[Tensor], actions: list[Tensor], features: list[Tensor | None]
+) -> Conditionals:
+    stacked = [f for f in features if f is not None]
+    return Conditionals(
+        torch.stack(log_probs, 1).unflatten(0, batch),
+        torch.stack(actions, 1).unflatten(0, batch),
+        torch.stack(stacked, 1).unflatten(0, batch) if stacked else None,
+        validate_args=False,
+    )
+
+
+def tree_entropy(policy: StepPolicy, obs: Observation) -> Tensor:
+    """The exact joint entropy, H = Σᵢ Σ_{a_<i} p(a_<i) H⁽ⁱ⁾(a_<i), by the tree of prefixes.
+
+    One batched step a level visits at most (Kᵈ - 1)/(K - 1) prefixes, not Kᵈ joint actions: the
+    last conditional is never expanded. Illegal actions are not followed, so a component with a
+    single legal action costs nothing.
+
+    Args:
+        policy: a step policy.
+        obs: its observation, ``(*batch, …)``.
+
+    Returns:
+        ``(*batch,)`` in nats, differentiable.
+    """
+    batch = policy.batch_shape(obs)
+    state = policy.start(obs)
+    previous: Tensor | None = None
+    for i in range(policy.d):
+        log_probs, _, state = policy.step(state, previous)
+        entropies = categorical_entropy(log_probs)
+        if i == 0:
+            owner = torch.arange(len(log_probs), device=log_probs.device)
+            log_prefix = torch.zeros_like(entropies)
+            total = torch.zeros_like(entropies)
+        total = total.index_add(0, owner, log_prefix.exp() * entropies)
+        if i < policy.d - 1:
+            parent, previous = (log_probs.detach() > -torch.inf).nonzero(as_tuple=True)
+            log_prefix = log_prefix[parent] + log_probs[parent, previous]
+            state, owner = select(state, parent), owner[parent]
+    return total.unflatten(0, batch)
+
+
+def beam_search(
+    policy: StepPolicy, obs: Observation, beam: int = 1, keep_greedy: bool = True
+) -> Tensor:
+    """A likely joint action, by beam search over prefixes; beam = 1 is the greedy path.
+
+    A plain beam can end *below* the greedy path, because it may drop it half-way. With
+    ``keep_greedy`` one of the ``beam`` candidates is always the greedy prefix, so that
+    p(beam) ≥ p(greedy) holds by construction.
+
+    Args:
+        policy: a step policy.
+        obs: its observation, ``(*batch, …)``.
+        beam: the number of candidates, ≥ 1.
+        keep_greedy: False gives the plain beam (to see it fail).
+
+    Returns:
+        The best candidate, int64 ``(*batch, d)``.
+
+    Raises:
+        ValueError: ``beam`` is no positive integer.
+
+    Source: zhang2018, §4.3, whose claim p(a') ≥ p(â) needs ``keep_greedy``.
+    """
+    _validate.positive_integer("beam", beam)
+    batch = policy.batch_shape(obs)
+    with torch.no_grad():
+        state = policy.start(obs)
+        previous: Tensor | None = None
+        for i in range(policy.d):
+            log_probs, _, state = policy.step(state, previous)
+            if i == 0:
+                rows, width = len(log_probs), 1
+                score = log_probs.new_zeros(rows, 1)
+                paths = torch.empty(rows, 1, 0, dtype=torch.int64, device=log_probs.device)
+            children = score.unsqueeze(-1) + log_probs.view(rows, width, -1)
+            score, parent, choice = _best_children(children, beam, keep_greedy)
+            flat = (torch.arange(rows, device=parent.device).unsqueeze(1) * width + parent).view(-1)
+            width = score.shape[1]
+            state, previous = select(state, flat), choice.reshape(-1)
+            paths = torch.cat(
+                [paths.gather(1, parent.unsqueeze(-1).expand(-1, -1, i)), choice.unsqueeze(-1)], -1
+            )
+        best = score.argmax(1)
+        return paths[torch.arange(rows, device=best.device), best].unflatten(0, batch)
+
+
+def _best_children(children: Tensor, beam: int, keep_greedy: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """The scores, parents and choices of the kept candidates; the greedy one stands first."""
+    rows, width, size = children.shape
+    flat = children.reshape(rows, width * size)
+    ranked = flat.clone()
+    if keep_greedy:
+        greedy = children[:, 0].argmax(-1, keepdim=True)
+        ranked.scatter_(1, greedy, torch.inf)
+    kept = ranked.topk(min(beam, width * size), dim=1).indices
+    return flat.gather(1, kept), kept // size, kept % size

@@ -1,0 +1,101 @@
+"""What our environments have in common: a batched state, and a core that never draws in a step.
+
+All chance is drawn in ``reset`` and kept in the state, so that ``step`` is a function: the same
+state and the same actions give the same next state in any batch that holds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Generator, Tensor
+
+from entropy_rl import _validate as check
+
+Observation: TypeAlias = Tensor | dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A state of ``N`` episodes: every field is a tensor of shape ``(N, …)`` on one device."""
+
+    def _map(self, f: Any, *others: Batch) -> Self:
+        return type(self)(
+            **{x.name: f(*(getattr(b, x.name) for b in (self, *others))) for x in fields(self)}
+        )
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors lie."""
+        return getattr(self, fields(self)[0].name).device
+
+    def __getitem__(self, index: Tensor | slice) -> Self:
+        """The episodes at ``index``, a mask ``(N,)``, indices or a slice; drops the others."""
+        return self._map(lambda x: x[index])
+
+    def replaced(self, mask: Tensor, fresh: Self) -> Self:
+        """A copy in which the episodes under ``mask`` ``(N,)`` are those of ``fresh``, in order."""
+
+        def put(old: Tensor, new: Tensor) -> Tensor:
+            out = old.clone()
+            out[mask] = new
+            return out
+
+        return self._map(put, fresh)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same episodes on another device."""
+        return self._map(lambda x: x.to(device))
+
+
+class Outcome(NamedTuple):
+    """What a step gave, each ``(N,)``: reward (float32), terminated (bool), truncated (bool)."""
+
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+
+
+S = TypeVar("S", bound=Batch)
+
+
+class Core(Protocol[S]):
+    """The pure part of an environment; the faces in ``_vector`` and ``_parallel`` need no more."""
+
+    starts: ClassVar[tuple[str, ...]]
+
+    @property
+    def observation_space(self) -> spaces.Space: ...
+    @property
+    def action_space(self) -> spaces.MultiDiscrete: ...
+    def reset(
+        self, num: int, *, generator: Generator | None = None, device: torch.device | str = "cpu"
+    ) -> S: ...
+    def start(self, *args: Any, **given: Any) -> S: ...
+    def step(self, state: S, actions: Tensor) -> tuple[S, Outcome]: ...
+    def observe(self, state: S) -> Observation: ...
+    def info(self, state: S) -> dict[str, Tensor]: ...
+    def draw(self, state: S) -> np.ndarray: ...
+
+
+C = TypeVar("C")
+
+
+def build(core: type[C], options: Mapping[str, Any]) -> C:
+    """``core(**options)``, with a suggestion for an option that is misspelt.
+
+    Raises:
+        ValueError: an option that ``core`` does not have.
+    """
+    known = [x.name for x in fields(core) if x.init]  # type: ignore[arg-type]
+    for name in options:
+        check.choice("option", name, known)
+    return core(**options)

@@ -1,0 +1,19 @@
+"""Losses, pure functions in the shape of the equations; to be *descended*.
+
+Each returns the mean over all elements of its arguments, a scalar. To leave elements out (a
+finished episode), index before calling: a zero weight would still count in the mean. What an
+equation holds constant (an advantage, a target, the old policy) must come detached, else
+``ValueError``: a forgotten ``no_grad`` is a wrong gradient, not a slow one.
+"""
+
+from entropy_rl.losses._entropy import entropy_loss, temperature_loss
+from entropy_rl.losses._policy import clipped_surrogate_loss, policy_gradient_loss
+from entropy_rl.losses._value import baseline_loss
+
+__all__ = [
+    "baseline_loss",
+    "clipped_surrogate_loss",
+    "entropy_loss",
+    "policy_gradient_loss",
+    "temperature_loss",
+]

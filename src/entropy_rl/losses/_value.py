@@ -1,0 +1,43 @@
+"""Losses that fit a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from torch import Tensor
+from torch.nn import functional
+
+from entropy_rl import _validate
+from entropy_rl.losses._check import constant, elements
+
+_KINDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": functional.l1_loss,
+    "mse": functional.mse_loss,
+    "huber": functional.huber_loss,
+}
+
+
+def baseline_loss(
+    value: Tensor, target: Tensor, kind: Literal["l1", "mse", "huber"] = "l1"
+) -> Tensor:
+    """The distance of a baseline from the returns it predicts.
+
+        "l1": mean|v - R|  (zhang2018)      "mse": mean (v - R)²  (liu2020, eq. 33; no ½)
+        "huber": ½(v - R)² within 1 of R, |v - R| - ½ beyond, their mean
+
+    Only "mse" finds the mean of the returns; "l1" finds their median, which is a baseline too.
+
+    Args:
+        value: ``(*batch,)``, v(s), with its gradient.
+        target: ``(*batch,)``, R, detached.
+        kind: one of the three.
+
+    Returns:
+        L, a scalar.
+
+    Raises:
+        ValueError: wrong dtypes or shapes, no elements, a target with a gradient, another kind.
+    """
+    elements("value", value)
+    return _KINDS[_validate.choice("kind", kind, _KINDS)](value, constant("target", target, value))

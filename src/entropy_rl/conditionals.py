@@ -39,8 +39,15 @@ _NORMALISATION = {
 class Chain(Protocol):
     """The face shared by :class:`Conditionals` and :class:`GaussianConditionals`."""
 
-    actions: Tensor
-    features: Tensor | None
+    @property
+    def actions(self) -> Tensor:
+        """The components aᵢ, shape ``(*batch, d)``."""
+        ...
+
+    @property
+    def features(self) -> Tensor | None:
+        """What the network knew before it drew aᵢ, shape ``(*batch, d, F)``, or None."""
+        ...
 
     @property
     def component_log_probs(self) -> Tensor:
@@ -108,10 +115,7 @@ class Conditionals:
                 "log_probs", "shape (*batch, d, K) with d, K ≥ 1", _validate.describe(log_probs)
             )
         _validate.shape("actions", actions, log_probs.shape[:-1])
-        if self.features is not None and self.features.shape[:-1] != actions.shape:
-            raise _validate.fail(
-                "features", f"shape {(*actions.shape, 'F')}", _validate.describe(self.features)
-            )
+        _check_features(self.features, actions)
         if validate_args:
             self._validate_values()
 
@@ -157,6 +161,30 @@ class Conditionals:
         return categorical_entropy(self.log_probs)
 
 
+def _check_features(features: Tensor | None, actions: Tensor) -> None:
+    if features is None:
+        return
+    shape = _validate.tensor("features", features).shape
+    if len(shape) != actions.ndim + 1 or shape[:-1] != actions.shape:
+        raise _validate.fail(
+            "features",
+            f"shape ({', '.join(map(str, actions.shape))}, F)",
+            _validate.describe(features),
+        )
+
+
+def check_chain(name: str, chain: object) -> None:
+    """Raise ``ValueError`` unless ``chain`` has the face of :class:`Chain`.
+
+    Only the class is looked at: asking the object itself would compute its entropies.
+    """
+    face = ("component_log_probs", "log_prob", "entropies")
+    if not all(hasattr(type(chain), attribute) for attribute in face):
+        raise _validate.fail(
+            name, "a chain such as Conditionals or GaussianConditionals", _validate.describe(chain)
+        )
+
+
 def _validate_actions(actions: Tensor, size: int) -> None:
     if actions.numel() and not (int(actions.min()) >= 0 and int(actions.max()) < size):
         raise _validate.fail(
@@ -193,6 +221,7 @@ class GaussianConditionals:
             raise _validate.fail("means", "shape (*batch, d) with d ≥ 1", _validate.describe(means))
         for name in ("log_stds", "actions"):
             _validate.shape(name, _validate.floating(name, getattr(self, name)), means.shape)
+        _check_features(self.features, self.actions)
         if validate_args:
             for name in ("means", "log_stds", "actions"):
                 if not getattr(self, name).isfinite().all():

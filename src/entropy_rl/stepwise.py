@@ -7,7 +7,8 @@ over these two. Rows are flat: whatever batch shape ``obs`` has, a state holds N
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -53,6 +54,11 @@ class StepPolicy(Protocol):
 def select(state: State, rows: Tensor) -> State:
     """The given rows of a state (repeats allowed); entries that are no tensors stay."""
     return tuple(x.index_select(0, rows) if isinstance(x, Tensor) else x for x in state)
+
+
+def unflatten(rows: Tensor, batch: torch.Size) -> Tensor:
+    """Flat rows ``(N, …)`` back in their batch shape ``(*batch, …)``, which may be empty."""
+    return rows.reshape((*batch, *rows.shape[1:]))
 
 
 def sample(
@@ -140,19 +146,52 @@ def _assemble(
 ) -> Conditionals:
     stacked = [f for f in features if f is not None]
     return Conditionals(
-        torch.stack(log_probs, 1).unflatten(0, batch),
-        torch.stack(actions, 1).unflatten(0, batch),
-        torch.stack(stacked, 1).unflatten(0, batch) if stacked else None,
+        unflatten(torch.stack(log_probs, 1), batch),
+        unflatten(torch.stack(actions, 1), batch),
+        unflatten(torch.stack(stacked, 1), batch) if stacked else None,
         validate_args=False,
     )
 
 
+class Level(NamedTuple):
+    """The prefixes of one length and the conditionals after them.
+
+    Attributes:
+        log_probs: log p(· | a_<i), ``(N, K)``, one row a prefix.
+        parent: the row of a_<i-1 in the level above, ``(N,)``; at the root the rows themselves.
+        choice: the component aᵢ₋₁ that leads here, ``(N,)``; None at the root.
+    """
+
+    log_probs: Tensor
+    parent: Tensor
+    choice: Tensor | None
+
+
+def prefix_tree(policy: StepPolicy, obs: Observation) -> Iterator[Level]:
+    """The d levels of the tree of prefixes, one batched step each, root first.
+
+    It visits at most (Kᵈ - 1)/(K - 1) prefixes, not Kᵈ joint actions: the last conditional is never
+    expanded. Illegal actions are not followed, so a component with a single legal action costs
+    nothing.
+
+    Args:
+        policy: a step policy.
+        obs: its observation, ``(*batch, …)``; the root has a row for each.
+    """
+    state = policy.start(obs)
+    choice: Tensor | None = None
+    for i in range(policy.d):
+        log_probs, _, state = policy.step(state, choice)
+        if i == 0:
+            parent = torch.arange(len(log_probs), device=log_probs.device)
+        yield Level(log_probs, parent, choice)
+        if i < policy.d - 1:
+            parent, choice = (log_probs.detach() > -torch.inf).nonzero(as_tuple=True)
+            state = select(state, parent)
+
+
 def tree_entropy(policy: StepPolicy, obs: Observation) -> Tensor:
     """The exact joint entropy, H = Σᵢ Σ_{a_<i} p(a_<i) H⁽ⁱ⁾(a_<i), by the tree of prefixes.
-
-    One batched step a level visits at most (Kᵈ - 1)/(K - 1) prefixes, not Kᵈ joint actions: the
-    last conditional is never expanded. Illegal actions are not followed, so a component with a
-    single legal action costs nothing.
 
     Args:
         policy: a step policy.
@@ -161,22 +200,16 @@ def tree_entropy(policy: StepPolicy, obs: Observation) -> Tensor:
     Returns:
         ``(*batch,)`` in nats, differentiable.
     """
-    batch = policy.batch_shape(obs)
-    state = policy.start(obs)
-    previous: Tensor | None = None
-    for i in range(policy.d):
-        log_probs, _, state = policy.step(state, previous)
+    above: Tensor | None = None
+    for log_probs, parent, choice in prefix_tree(policy, obs):
         entropies = categorical_entropy(log_probs)
-        if i == 0:
-            owner = torch.arange(len(log_probs), device=log_probs.device)
-            log_prefix = torch.zeros_like(entropies)
-            total = torch.zeros_like(entropies)
-        total = total.index_add(0, owner, log_prefix.exp() * entropies)
-        if i < policy.d - 1:
-            parent, previous = (log_probs.detach() > -torch.inf).nonzero(as_tuple=True)
-            log_prefix = log_prefix[parent] + log_probs[parent, previous]
-            state, owner = select(state, parent), owner[parent]
-    return total.unflatten(0, batch)
+        if above is None:
+            owner, log_prefix, total = parent, torch.zeros_like(entropies), entropies
+        else:
+            owner, log_prefix = owner[parent], log_prefix[parent] + above[parent, choice]
+            total = total.index_add(0, owner, log_prefix.exp() * entropies)
+        above = log_probs
+    return unflatten(total, policy.batch_shape(obs))
 
 
 def beam_search(
@@ -213,7 +246,7 @@ def beam_search(
                 rows, width = len(log_probs), 1
                 score = log_probs.new_zeros(rows, 1)
                 paths = torch.empty(rows, 1, 0, dtype=torch.int64, device=log_probs.device)
-            children = score.unsqueeze(-1) + log_probs.view(rows, width, -1)
+            children = score.unsqueeze(-1) + log_probs.view(rows, width, policy.K)
             score, parent, choice = _best_children(children, beam, keep_greedy)
             flat = (torch.arange(rows, device=parent.device).unsqueeze(1) * width + parent).view(-1)
             width = score.shape[1]
@@ -222,7 +255,7 @@ def beam_search(
                 [paths.gather(1, parent.unsqueeze(-1).expand(-1, -1, i)), choice.unsqueeze(-1)], -1
             )
         best = score.argmax(1)
-        return paths[torch.arange(rows, device=best.device), best].unflatten(0, batch)
+        return unflatten(paths[torch.arange(rows, device=best.device), best], batch)
 
 
 def _best_children(children: Tensor, beam: int, keep_greedy: bool) -> tuple[Tensor, Tensor, Tensor]:

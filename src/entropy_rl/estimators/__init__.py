@@ -1,6 +1,7 @@
 """Entropy and KL of a joint action; each estimator says what it is unbiased for."""
 
 from entropy_rl.estimators._base import Estimate
+from entropy_rl.estimators.baseline import entropy_to_go
 from entropy_rl.estimators.kl import kl_divergence
 from entropy_rl.estimators.pathwise import crude, crude_gradient, none, smoothed, unbiased_gradient
 from entropy_rl.estimators.select import ESTIMATORS, estimate_entropy
@@ -11,6 +12,7 @@ __all__ = [
     "Estimate",
     "crude",
     "crude_gradient",
+    "entropy_to_go",
     "estimate_entropy",
     "exact",
     "kl_divergence",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.conditionals import Chain
+from entropy_rl.conditionals import Chain, check_chain
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ def weights_until(chain: Chain, log_weights: Tensor | None) -> tuple[Tensor, Ten
         Two tensors that broadcast against ``(*batch, d)``, detached.
 
     Raises:
-        ValueError: ``log_weights`` has another shape than the actions.
+        ValueError: not a chain; ``log_weights`` has another shape than the actions.
     """
+    check_chain("chain", chain)
     if log_weights is None:
         one = torch.ones((), dtype=chain.component_log_probs.dtype, device=chain.actions.device)
         return one, one

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.conditionals import Chain, Conditionals, GaussianConditionals
+from entropy_rl.conditionals import Chain, Conditionals, GaussianConditionals, check_chain
 from entropy_rl.estimators._base import Estimate, estimate, sum_after, weights_until
 
 
@@ -32,6 +32,7 @@ def kl_divergence(p: Chain, q: Chain, log_weights: Tensor | None = None) -> Esti
 
     Source: farl2020, Propositions 2.1 and 2.2.
     """
+    check_chain("p", p)
     if type(p) is not type(q):
         raise _validate.fail("q", f"a {type(p).__name__} as p", type(q).__name__)
     if not torch.equal(p.actions, q.actions):

@@ -23,7 +23,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.conditionals import Chain
+from entropy_rl.conditionals import Chain, check_chain
 from entropy_rl.estimators._base import Estimate, estimate, sum_after, weights_until
 
 
@@ -37,7 +37,9 @@ def none(chain: Chain, log_weights: Tensor | None = None) -> Estimate:
     Returns:
         Zeros, ``(*batch,)``.
     """
-    zero = chain.component_log_probs.detach()[..., 0] * 0
+    check_chain("chain", chain)
+    log_prob = chain.component_log_probs.detach()
+    zero = log_prob.new_zeros(log_prob.shape[:-1])
     return Estimate(zero, zero)
 
 
@@ -133,7 +135,8 @@ def unbiased_gradient(
     Args:
         chain: the sampled path.
         baseline: ``(*batch, d)``, detached, bⱼ a function of the state and of a_<j alone (this
-            cannot be checked here: one that has seen aⱼ makes the gradient biased); or None.
+            cannot be checked here: one that has seen aⱼ makes the gradient biased), such as
+            :func:`~entropy_rl.estimators.entropy_to_go`; or None.
         log_weights: ``(*batch, d)`` prefix ratios; None means on-policy.
 
     Returns:

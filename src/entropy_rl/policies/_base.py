@@ -98,18 +98,22 @@ class CategoricalPolicy(nn.Module):
     def _read(self, obs: Observation) -> tuple[Tensor, Tensor | None]:
         """Flat rows ``(N, size)`` in the parameters' dtype, and legality ``(N, d, K)`` or None."""
         x, mask = self._observation(obs)
-        x = x.reshape(-1, x.shape[-1]).to(next(self.parameters()).dtype)
-        if mask is not None:
-            mask = mask.reshape(-1, self.d, self.K).bool()
-            if self.legal is not None:
-                mask = mask & self.legal
-            if not mask.any(-1).all():
-                raise _validate.fail(
-                    "action_mask", "a legal action in every component", "a component without one"
-                )
-        elif self.legal is not None:
-            mask = self.legal.expand(len(x), -1, -1)
-        return x, mask
+        size = self._observation_shape()[0]
+        x = x.reshape(x.shape[:-1].numel(), size).to(next(self.parameters()).dtype)
+        return x, self._legality(mask, len(x))
+
+    def _legality(self, mask: Tensor | None, rows: int) -> Tensor | None:
+        """The mask as bool ``(rows, d, K)``, the padding of short components masked too."""
+        if mask is None:
+            return None if self.legal is None else self.legal.expand(rows, -1, -1)
+        mask = mask.reshape(rows, self.d, self.K).bool()
+        if self.legal is not None:
+            mask = mask & self.legal
+        if not mask.any(-1).all():
+            raise _validate.fail(
+                "action_mask", "a legal action in every component", "a component without one"
+            )
+        return mask
 
 
 def masked_log_softmax(logits: Tensor, legal: Tensor | None) -> Tensor:

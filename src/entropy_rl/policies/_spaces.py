@@ -22,6 +22,8 @@ def component_sizes(space: spaces.Space[Any]) -> list[int]:
         starts = [int(s) for s in space.start]
     else:
         raise _validate.fail("action_space", "Discrete, or MultiDiscrete of one axis", space)
+    if not sizes:
+        raise _validate.fail("action_space", "at least one component", space)
     if any(starts):
         raise _validate.fail("action_space", "components that start at 0", space)
     return sizes

@@ -51,9 +51,10 @@ class CommNetPolicy(CategoricalPolicy):
         _validate.positive_integer("rounds", rounds)
         size = observation_size(observation_space)
         view = [list(range(size))] * self.d if view is None else view
-        if len(view) != self.d or len({len(v) for v in view}) != 1:
-            raise _validate.fail("view", f"{self.d} lists of one length", [len(v) for v in view])
-        index = torch.tensor(view)
+        lengths = [len(v) for v in view]
+        if len(view) != self.d or len(set(lengths)) != 1 or lengths[0] == 0:
+            raise _validate.fail("view", f"{self.d} lists of one length ≥ 1", f"lengths {lengths}")
+        index = _validate.integer("view", torch.tensor(view))
         if index.min() < 0 or index.max() >= size:
             raise _validate.fail("view", f"indices in [0, {size})", index.tolist())
         self.register_buffer("view", index, persistent=False)

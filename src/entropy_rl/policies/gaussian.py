@@ -40,6 +40,7 @@ class GaussianPolicy(nn.Module):
         layers: int = 1,
     ) -> None:
         super().__init__()
+        _validate.positive_integer("hidden_size", hidden_size)
         _validate.positive_integer("layers", layers)
         self.observation_space, self.action_space = observation_space, action_space
         self.d = action_dimensions(action_space)

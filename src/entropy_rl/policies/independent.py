@@ -36,6 +36,7 @@ class IndependentPolicy(CategoricalPolicy):
         layers: int = 1,
     ) -> None:
         super().__init__(observation_space, action_space)
+        _validate.positive_integer("hidden_size", hidden_size)
         _validate.positive_integer("layers", layers)
         size = observation_size(observation_space)
         self.torso = mlp([size] + [hidden_size] * layers, activate_last=True)

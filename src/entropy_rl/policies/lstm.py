@@ -60,8 +60,7 @@ class LSTMPolicy(CategoricalPolicy):
             gates = torch.addmm(
                 gates + self.from_previous(previous), h, self.from_hidden.weight.t()
             )
-        # Gates in the order input, forget, output, candidate; tanh x = 2σ(2x) - 1 where it is
-        # cheaper is left to torch.
+        # Gates in the order input, forget, output, candidate: the three sigmoids are one call.
         sigmoid = gates[:, : 3 * self.hidden_size].sigmoid()
         candidate = gates[:, 3 * self.hidden_size :].tanh()
         keep_in, keep_old, keep_out = sigmoid.chunk(3, 1)

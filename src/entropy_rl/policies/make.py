@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ POLICIES: dict[str, type[Any]] = {
 }
 
 _FORMAT = "entropy_rl.policy/1"
+_UNREADABLE = (RuntimeError, KeyError, TypeError, ValueError)
 
 
 def make_policy(
@@ -70,7 +72,7 @@ def save_policy(policy: Any, path: str | Path, **extra: Any) -> None:
     Raises:
         ValueError: a policy that was not made by :func:`make_policy`.
     """
-    if not policy.config:
+    if not getattr(policy, "config", None):
         raise _validate.fail("policy", "one made by make_policy", type(policy).__name__)
     header = {
         "format": _FORMAT,
@@ -85,22 +87,28 @@ def save_policy(policy: Any, path: str | Path, **extra: Any) -> None:
 def load_policy(path: str | Path) -> tuple[Any, dict[str, Any]]:
     """The policy that :func:`save_policy` wrote, and the ``extra`` data kept with it.
 
+    The policy is on the CPU, in the dtype in which it was saved.
+
     Raises:
-        ValueError: a file that is not a saved policy, or of another format.
+        ValueError: a file that is not a saved policy, is incomplete, or of another format.
         FileNotFoundError: no such file.
     """
     try:
         saved = torch.load(path, weights_only=True, map_location="cpu")
-        header = json.loads(saved["header"])
-    except (RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
+        header, state = json.loads(saved["header"]), saved["state"]
+        written = header["format"]
+    except (*_UNREADABLE, pickle.UnpicklingError, EOFError, AttributeError) as error:
         raise _validate.fail("path", "a policy written by save_policy", f"{path}") from error
-    if header.get("format") != _FORMAT:
-        raise _validate.fail("path", f"format {_FORMAT!r}", header.get("format"))
-    policy = make_policy(
-        header["name"],
-        _spaces.from_json(header["observation_space"]),
-        _spaces.from_json(header["action_space"]),
-        **header["options"],
-    )
-    policy.load_state_dict(saved["state"])
-    return policy, header["extra"]
+    if written != _FORMAT:
+        raise _validate.fail("path", f"format {_FORMAT!r}", repr(written))
+    try:
+        policy = make_policy(
+            header["name"],
+            _spaces.from_json(header["observation_space"]),
+            _spaces.from_json(header["action_space"]),
+            **header["options"],
+        )
+        policy.to(next(iter(state.values())).dtype).load_state_dict(state)
+        return policy, header["extra"]
+    except (*_UNREADABLE, StopIteration, AttributeError) as error:
+        raise _validate.fail("path", "a complete policy", f"{path}: {error}") from error

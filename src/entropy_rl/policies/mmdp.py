@@ -39,6 +39,7 @@ class MMDPPolicy(CategoricalPolicy):
         layers: int = 3,
     ) -> None:
         super().__init__(observation_space, action_space)
+        _validate.positive_integer("hidden_size", hidden_size)
         _validate.positive_integer("layers", layers)
         size = observation_size(observation_space)
         self.from_observation = nn.Linear(size, hidden_size)
@@ -82,9 +83,9 @@ class MMDPPolicy(CategoricalPolicy):
         log_probs = masked_log_softmax(self.head(features), mask)
         return stepwise.check_legal(
             Conditionals(
-                log_probs.unflatten(0, batch),
+                stepwise.unflatten(log_probs, batch),
                 actions,
-                features.unflatten(0, batch),
+                stepwise.unflatten(features, batch),
                 validate_args=False,
             )
         )

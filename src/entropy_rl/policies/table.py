@@ -58,11 +58,17 @@ class TablePolicy(CategoricalPolicy):
         Raises:
             ValueError: a table of another shape, or rows that are no distributions.
         """
-        K = tables[0].shape[-1]
+        if not tables:
+            raise _validate.fail("tables", "a table for every component", "none")
+        first = _validate.floating("tables", tables[0])
+        if first.ndim != 1 or len(first) == 0:
+            raise _validate.fail("tables", "a first table of shape (K,)", _validate.describe(first))
+        K = len(first)
         policy = cls(spaces.Discrete(1), spaces.MultiDiscrete([K] * len(tables))).double()
         for i, table in enumerate(tables):
             _validate.shape("tables", _validate.floating("tables", table), (K,) * (i + 1))
-            if (table < 0).any() or ((table.sum(-1) - 1).abs() > 1e-9).any():
+            # Negated, so that a NaN fails too.
+            if not ((table >= 0).all() and ((table.sum(-1) - 1).abs() <= 1e-9).all()):
                 raise _validate.fail("tables", "rows that are distributions", table.tolist())
             policy.logits[i].data = table.double().log().reshape(1, K**i, K)
         return policy
@@ -80,12 +86,7 @@ class TablePolicy(CategoricalPolicy):
         rows = _validate.integer("obs", x).reshape(-1)
         if rows.numel() and not (int(rows.min()) >= 0 and int(rows.max()) < self.states):
             raise _validate.fail("obs", f"states in [0, {self.states})", rows.tolist())
-        if mask is not None:
-            mask = mask.reshape(-1, self.d, self.K).bool()
-        if self.legal is not None:
-            legal = self.legal.expand(len(rows), -1, -1)
-            mask = legal if mask is None else mask & legal
-        return rows, torch.zeros_like(rows), mask, 0
+        return rows, torch.zeros_like(rows), self._legality(mask, len(rows)), 0
 
     def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:
         """The row of this state and prefix."""

@@ -3,25 +3,72 @@
 Importing this module registers ``entropy_rl/HuntersRabbits-v0`` and ``entropy_rl/TeamBandit-v0``.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import gymnasium
 
 from entropy_rl.envs._grid import MOVES, STAY, agent_view
-from entropy_rl.envs._vector import HuntersRabbitsVectorEnv
+from entropy_rl.envs._single import SingleEnv
+from entropy_rl.envs._vector import TensorVectorEnv
 from entropy_rl.envs.hunters_rabbits import HuntersRabbits, HuntersState
 from entropy_rl.envs.hunters_single import HuntersRabbitsEnv
+from entropy_rl.envs.team_bandit import BanditState, TeamBandit
+
+if TYPE_CHECKING:
+    from entropy_rl.envs._parallel import HuntersRabbitsParallel
 
 __all__ = [
     "MOVES",
     "STAY",
+    "BanditState",
     "HuntersRabbits",
     "HuntersRabbitsEnv",
     "HuntersRabbitsVectorEnv",
     "HuntersState",
+    "TeamBandit",
+    "TeamBanditEnv",
+    "TeamBanditVectorEnv",
     "agent_view",
+    "parallel",
 ]
 
-gymnasium.register(
-    "entropy_rl/HuntersRabbits-v0",
-    entry_point="entropy_rl.envs:HuntersRabbitsEnv",
-    vector_entry_point="entropy_rl.envs:HuntersRabbitsVectorEnv",
-)
+
+class HuntersRabbitsVectorEnv(TensorVectorEnv[HuntersState]):
+    """``entropy_rl/HuntersRabbits-v0`` for ``gymnasium.make_vec``; options as `HuntersRabbits`."""
+
+    core_type = HuntersRabbits
+
+
+class TeamBanditVectorEnv(TensorVectorEnv[BanditState]):
+    """``entropy_rl/TeamBandit-v0`` for ``gymnasium.make_vec``; options as `TeamBandit`."""
+
+    core_type = TeamBandit
+
+
+class TeamBanditEnv(SingleEnv):
+    """``entropy_rl/TeamBandit-v0`` for ``gymnasium.make``; options as `TeamBandit`."""
+
+    core_type = TeamBandit
+
+
+def parallel(**options: Any) -> "HuntersRabbitsParallel":
+    """Hunters and rabbits behind PettingZoo's parallel API, one agent a hunter.
+
+    Args:
+        options: ``view`` ("state" or "own") and those of `HuntersRabbits`.
+
+    Raises:
+        ModuleNotFoundError: without PettingZoo, the extra ``agents``.
+        ValueError: an impossible setting.
+    """
+    from entropy_rl.envs._parallel import HuntersRabbitsParallel
+
+    return HuntersRabbitsParallel(**options)
+
+
+for name in ("HuntersRabbits", "TeamBandit"):
+    gymnasium.register(
+        f"entropy_rl/{name}-v0",
+        entry_point=f"entropy_rl.envs:{name}Env",
+        vector_entry_point=f"entropy_rl.envs:{name}VectorEnv",
+    )

@@ -12,19 +12,20 @@ from torch import Tensor
 
 from entropy_rl import _validate as check
 from entropy_rl.envs._core import Core, Observation, S, build
-from entropy_rl.envs.hunters_rabbits import HuntersRabbits
 
 RENDER_MODES = ("rgb_array",)
 
 
-def read_options(core: Core, options: dict[str, Any] | None) -> dict[str, Any]:
-    """The options of a ``reset``, checked: "reset_mask" and the core's own starts, all or none."""
+def read_options(
+    starts: tuple[str, ...], options: dict[str, Any] | None, others: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The options of a ``reset``, checked: the core's own starts, all or none, and ``others``."""
     options = dict(options or {})
     for name in options:
-        check.choice("options", name, ("reset_mask", *core.starts))
-    given = [name for name in core.starts if name in options]
-    if given and len(given) < len(core.starts):
-        raise check.fail("options", f"all of {core.starts} or none", given)
+        check.choice("options", name, (*others, *starts))
+    given = [name for name in starts if name in options]
+    if given and len(given) < len(starts):
+        raise check.fail("options", f"all of {starts} or none", given)
     return options
 
 
@@ -96,7 +97,7 @@ class TensorVectorEnv(VectorEnv, Generic[S]):
         super().reset(seed=seed)
         if seed is not None:
             self.generator.manual_seed(seed)
-        options = read_options(self.core, options)
+        options = read_options(self.core.starts, options, ("reset_mask",))
         mask = self._mask(options.pop("reset_mask", None))
         num = self.num_envs if mask is None else int(mask.sum())
         if num > 0:
@@ -155,9 +156,3 @@ class TensorVectorEnv(VectorEnv, Generic[S]):
             if len(x.shape) == 0 or len(x) != num:
                 raise check.fail(name, f"{num} rows, one an episode begun", check.describe(x))
         return self.core.start(**starts)
-
-
-class HuntersRabbitsVectorEnv(TensorVectorEnv):
-    """``entropy_rl/HuntersRabbits-v0`` for ``gymnasium.make_vec``; options as `HuntersRabbits`."""
-
-    core_type = HuntersRabbits

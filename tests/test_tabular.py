@@ -298,7 +298,11 @@ def fields(**changes):
         ({"start": torch.tensor([2.0, -1.0], dtype=F64)}, "start: expected probabilities ≥ 0"),
         ({"discount": 1.5}, r"discount: expected a number in \[0.0, 1.0\]"),
         ({"discount": 1.0, "terminal": None}, "discount: expected less than 1"),
-        ({"terminal": torch.tensor([True, False])}, "terminal: expected .* absorbing and pay 0"),
+        (
+            {"terminal": torch.tensor([True, False]), "reward": torch.zeros(2, 2, dtype=F64)},
+            "terminal: expected .* absorbing and pay 0",
+        ),
+        ({"reward": torch.ones(2, 2, dtype=F64)}, "terminal: expected .* absorbing and pay 0"),
         ({"terminal": torch.zeros(2)}, "terminal: expected dtype bool"),
     ],
 )

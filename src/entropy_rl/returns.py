@@ -3,12 +3,15 @@
 Every tensor is ``(T, *batch)``: axis 0 is time, the rest is carried along. The names are those of
 one transition s_{t-1}, a_{t-1} → r_t, γ_t, s_t, with t = 1 … T; row k of a tensor holds t = k + 1:
 
-    name      row k holds     meaning
-    r_t       r_{k+1}         what action a_k was paid
-    discount_t  γ_{k+1}       γ, or 0 where the episode *ended* with this transition
-    v_tm1     v(s_k)          value of the state that was acted in
-    v_t       v(s_{k+1})      value of the state arrived at; matters only where γ_{k+1} > 0
-    lambda_t  λ_{k+1}         a number, or a tensor ``(T, *batch)``
+==============  ============  ==========================================================
+name            row k holds   meaning
+==============  ============  ==========================================================
+``r_t``         r_{k+1}       what action a_k was paid
+``discount_t``  γ_{k+1}       γ, or 0 where the episode *ended* with this transition
+``v_tm1``       v(s_k)        value of the state acted in
+``v_t``         v(s_{k+1})    value of the state arrived at; no matter where γ_{k+1} = 0
+``lambda_t``    λ_{k+1}       a number, or a tensor ``(T, *batch)``
+==============  ============  ==========================================================
 
 **Ends.** A terminated episode has γ_t = 0 there: nothing after it counts. An episode cut off by a
 time limit, whose column goes on with another, keeps γ_t = γ and takes λ_t = 0 there: the return

@@ -1,0 +1,71 @@
+"""A papermill engine that also notes what each notebook read (see `bookkit.record`)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from nbclient.util import run_sync
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine as PapermillEngine
+from papermill.engines import papermill_engines
+from traitlets.config import Config
+
+ENGINE = "bookkit"
+
+
+class Client(PapermillNotebookClient):
+    """Papermill's client, with one silent request to the kernel before the cells and one after."""
+
+    book: str
+    depends: str
+
+    def papermill_execute_cells(self) -> None:
+        """Run the cells between `record.start` and `record.write`."""
+        record = "__import__('bookkit.record').record"
+        self._silently(f"{record}.start({self.book!r})")
+        super().papermill_execute_cells()
+        self._silently(f"{record}.write({self.book!r}, {self.depends!r})")
+
+    def _silently(self, code: str) -> None:
+        """Run ``code`` in the kernel and leave no trace in the notebook."""
+
+        async def ask() -> None:
+            request = self.kc.execute(code, silent=True, store_history=False)
+            while True:
+                reply = await asyncio.wait_for(self.kc.get_shell_msg(), timeout=60)
+                if reply["parent_header"].get("msg_id") == request:
+                    break
+            if reply["content"]["status"] != "ok":
+                raise RuntimeError(f"{code}: {reply['content'].get('evalue')}")
+
+        run_sync(ask)()
+
+
+class Engine(PapermillEngine):
+    """Papermill's engine on `Client`."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        *,
+        book: str,
+        depends: str,
+        start_timeout: int = 60,
+        **_: Any,
+    ) -> Any:
+        """Execute the notebook of ``nb_man``; note what it read of ``book`` in the file ``depends``."""
+        # Sockets of the file system: nobody else on the machine can listen in on a port.
+        config = Config({"KernelManager": {"transport": "ipc"}})
+        client = Client(
+            nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, config=config
+        )
+        client.book, client.depends = book, depends
+        return client.execute()
+
+
+def register() -> None:
+    """Make the engine known to papermill under `ENGINE`."""
+    papermill_engines.register(ENGINE, Engine)

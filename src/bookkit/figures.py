@@ -1,0 +1,184 @@
+"""One style for every figure, and figures as accessible HTML that is legible on light and dark pages.
+
+A figure becomes inline SVG whose ink is the page's own text colour: matplotlib draws text, axes and grid in
+three signal colours, and these are replaced by CSS. Where a drawing is too intricate for SVG it
+becomes a WebP picture on a light card.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Distinct for every common colour blindness, and at least 3 : 1 against white and against the dark page.
+PALETTE = ("#0077bb", "#d55e00", "#009e73", "#b66dc0", "#8c7a3f", "#7f7f7f")
+_INK, _GRID, _PAPER = "#010203", "#040506", "#070809"
+_CSS = {_INK: "currentColor", _GRID: "var(--bk-grid,#cfd4da)", _PAPER: "var(--bk-paper,#fff)"}
+# SVG is kept up to this size; beyond it, the smaller of SVG and WebP.
+_SVG_BYTES = 60_000
+
+STYLE: dict[str, Any] = {
+    "figure.figsize": (5.6, 3.4),
+    "figure.dpi": 96,
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "none",
+    "figure.edgecolor": "none",
+    "savefig.facecolor": "none",
+    "axes.facecolor": "none",
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "axes.titlecolor": _INK,
+    "axes.titlesize": "medium",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "grid.color": _GRID,
+    "grid.linewidth": 0.8,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "legend.frameon": True,
+    "legend.facecolor": _PAPER,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.85,
+    "lines.linewidth": 2.0,
+    "patch.edgecolor": _INK,
+    "boxplot.boxprops.color": _INK,
+    "boxplot.capprops.color": _INK,
+    "boxplot.whiskerprops.color": _INK,
+    "boxplot.flierprops.color": _INK,
+    "boxplot.flierprops.markeredgecolor": _INK,
+    "font.size": 11,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "bookkit",
+    "image.cmap": "viridis",
+}
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults to the book's style; once, in a notebook's set-up cell."""
+    mpl.rcParams.update(STYLE)
+
+
+def show(figure: Figure, alt: str, caption: str | None = None, format: str = "auto") -> None:
+    """Show ``figure`` with a text for those who cannot see it, and close it.
+
+    Args:
+        figure: a matplotlib figure.
+        alt: what it shows, in a sentence or two, with the numbers that matter.
+        caption: stands below the figure; HTML, with formulas between ``\\\\(`` and ``\\\\)``.
+        format: ``"svg"``, ``"webp"``, or ``"auto"``: SVG unless it is large.
+
+    Raises:
+        ValueError: ``alt`` is empty, or the format is unknown.
+    """
+    from IPython.display import HTML, display
+
+    display(HTML(as_html(figure, alt, caption, format)))
+
+
+def as_html(
+    figure: Figure,
+    alt: str,
+    caption: str | None = None,
+    format: str = "auto",
+    data: dict[str, str] | None = None,
+) -> str:
+    """``figure`` as an HTML ``<figure>``; closes it. Arguments as in `show`; ``data`` as data attributes.
+
+    The attribute ``data-digest`` holds the first sixteen digits of the SHA-256 of the picture.
+    """
+    if not alt.strip():
+        raise ValueError("alt: expected a sentence on what the figure shows, got ''")
+    picture = _picture(figure, alt, format)
+    _close(figure)
+    attributes = {"data-digest": hashlib.sha256(picture.encode()).hexdigest()[:16], **(data or {})}
+    written = "".join(f' {k}="{html.escape(v)}"' for k, v in attributes.items())
+    below = f"<figcaption class='mathjax_process'>{caption}</figcaption>" if caption else ""
+    return f'<figure class="bk-figure"{written}>{picture}{below}</figure>'
+
+
+def _picture(figure: Figure, alt: str, format: str) -> str:
+    """The ``<svg>`` or the ``<img>``."""
+    if format not in ("auto", "svg", "webp"):
+        raise ValueError(f"format: expected 'auto', 'svg' or 'webp', got {format!r}")
+    if format == "webp":
+        return _webp(figure, alt)
+    svg = _svg(figure, alt)
+    if format == "auto" and len(svg) > _SVG_BYTES:
+        return min(svg, _webp(figure, alt), key=len)
+    return svg
+
+
+def _svg(figure: Figure, alt: str) -> str:
+    """Inline SVG in the page's colours, its ids its own, its coordinates to a hundredth of a point."""
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.S)
+    svg = re.sub(r"-?\d+\.\d{3,}", _rounded, svg)
+    for signal, colour in _CSS.items():
+        svg = svg.replace(signal, colour)
+    tag = hashlib.sha256((alt + svg).encode()).hexdigest()[:8]
+    svg = _own_ids(svg, tag)
+    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
+    opening = (
+        f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{html.escape(alt)}" '
+        f"{_size(figure)} viewBox="
+    )
+    return re.sub(r"<svg[^>]*viewBox=", lambda _: opening, svg, count=1).replace(
+        ' xmlns="http://www.w3.org/2000/svg" version="1.1"', "", 1
+    )
+
+
+def _rounded(match: re.Match[str]) -> str:
+    """A number to two decimals, or to four digits where it is small (a scale, not a place)."""
+    x = float(match[0])
+    return f"{x:.4g}" if abs(x) < 0.1 else f"{x:.2f}".rstrip("0").rstrip(".")
+
+
+def _own_ids(svg: str, tag: str) -> str:
+    """Ids that no other figure of the page has, and none that nobody refers to."""
+    used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg))
+    short = {name: f"{tag}-{i:x}" for i, name in enumerate(sorted({a or b for a, b in used}))}
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", svg)
+    svg = re.sub(r'href="#([^"]+)"', lambda m: f'href="#{short[m[1]]}"', svg)
+    return re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{short[m[1]]})", svg)
+
+
+def _webp(figure: Figure, alt: str) -> str:
+    """A WebP picture, dark ink on white, at twice the resolution of the page."""
+    stream = io.BytesIO()
+    figure.savefig(
+        stream, format="webp", dpi=192, facecolor="white", pil_kwargs={"quality": 80, "method": 6}
+    )
+    data = base64.b64encode(stream.getvalue()).decode()
+    return (
+        f'<img class="bk-card-image" alt="{html.escape(alt)}" {_size(figure)} '
+        f'src="data:image/webp;base64,{data}">'
+    )
+
+
+def _size(figure: Figure) -> str:
+    """Natural width in CSS pixels; on a phone it shrinks, but only as far as its text stays legible."""
+    width = figure.get_size_inches()[0] * 96
+    return f'style="width:{width:.0f}px;min-width:{width * 0.6:.0f}px"'
+
+
+def _close(figure: Figure) -> None:
+    """Let pyplot forget the figure: otherwise the inline backend shows it again, without its text."""
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)

@@ -1,0 +1,49 @@
+"""Dress every page: our style sheet and scripts, and what the theme gets wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from bookkit import assets
+
+STATIC = Path(__file__).parent / "static"
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    """Point Sphinx at the fetched scripts and at our own; settle what the theme leaves open."""
+    config.html_static_path += [str(assets.folder(Path(app.srcdir).resolve())), str(STATIC)]
+    config.html_favicon = config.html_favicon or str(STATIC / "favicon.svg")
+    # An empty mode is reported as an error in the console of every reader.
+    config.html_context.setdefault("default_mode", "auto")
+    # The search field of the side bar is enough; a second one costs a whole bar across the page.
+    config.html_theme_options["navbar_persistent"] = []
+
+
+def tidy_scripts(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Drop what is emitted twice, which is a syntax error for a ``const``, and Thebe, which asks a network."""
+    seen: set[tuple[Any, ...]] = set()
+    kept = []
+    for script in context.get("script_files", []):
+        attributes = getattr(script, "attributes", {})
+        mark = (str(script), attributes.get("body"))
+        if mark in seen or "thebe" in f"{script}{attributes.get('body', '')}".lower():
+            continue
+        seen.add(mark)
+        kept.append(script)
+    context["script_files"] = kept
+
+
+def setup(app: Sphinx) -> None:
+    """Register with Sphinx."""
+    app.connect("config-inited", configure)
+    # After every extension that adds scripts, before they are written.
+    app.connect("html-page-context", tidy_scripts, priority=900)
+    app.add_css_file("bookkit.css", priority=900)
+    app.add_js_file("bookkit-first.js", priority=1)
+    app.add_js_file("bookkit.js", loading_method="defer")

@@ -39,7 +39,7 @@ class VTrace(NamedTuple):
 
     Attributes:
         value: ``(T, *batch)``, vs_{t-1}, the target of v(s_{t-1}).
-        advantage: ``(T, *batch)``, the multiplier of ∇log π(a_{t-1}|s_{t-1}), ρ included.
+        advantage: ``(T, *batch)``, the multiplier of ∇log π(a_{t-1} | s_{t-1}), ρ included.
     """
 
     value: Tensor
@@ -49,7 +49,7 @@ class VTrace(NamedTuple):
 def soft_rewards(r_t: Tensor, entropy_tm1: Tensor, temperature: float) -> Tensor:
     """The reward with the entropy of the state that was acted in (liu2020, eq. 35).
 
-        r^soft_t = r_t + α H(π(·|s_{t-1}))
+        r^soft_t = r_t + α H(π(· | s_{t-1}))
 
     A return of soft rewards from t-1 is then Σ_k γᵏ (r_{t+k} + α H(s_{t-1+k})): its own state's
     entropy is in it, as in v_π of liu2020, eq. 3, so that it is a target for that v_π.
@@ -229,6 +229,8 @@ def vtrace(
 ) -> VTrace:
     """V-trace: n-step targets from another policy's actions (Espeholt et al. 2018, eq. 1).
 
+    ::
+
         ρ = min(ρ̄, π/μ),    c = λ_t min(c̄, π/μ)                    at a_{t-1}, s_{t-1}
         vs_{t-1} - v_{t-1} = ρ (r_t + γ_t v_t - v_{t-1}) + γ_t c (vs_t - v_t)
         A_{t-1} = ρ (r_t + γ_t [(1-λ_t) v_t + λ_t vs_t] - v_{t-1})
@@ -240,7 +242,7 @@ def vtrace(
         discount_t: ``(T, *batch)``, γ, and 0 where the episode ended.
         v_tm1: ``(T, *batch)``, values of the states acted in.
         v_t: ``(T, *batch)``, values of the states arrived at.
-        log_rho_tm1: ``(T, *batch)``, log π(a_{t-1}|s_{t-1}) - log μ(a_{t-1}|s_{t-1}).
+        log_rho_tm1: ``(T, *batch)``, log π(a_{t-1} | s_{t-1}) - log μ(a_{t-1} | s_{t-1}).
         clip_rho: ρ̄ > 0, which decides what value is found.
         clip_c: c̄ > 0, which decides how fast.
         lambda_t: in [0, 1], a number or ``(T, *batch)``.

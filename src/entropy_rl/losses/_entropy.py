@@ -39,7 +39,7 @@ def temperature_loss(log_temperature: Tensor, entropy: Tensor, target: float) ->
     Args:
         log_temperature: ``()``, log α, with its gradient.
         entropy: ``(*batch,)``, nats, detached: H(s), or any estimate of unbiased *value*, such as
-            -log π(a|s).
+            -log π(a | s).
         target: H̄, nats; of any sign for densities.
 
     Returns:

@@ -14,13 +14,13 @@ def policy_gradient_loss(
 ) -> Tensor:
     """REINFORCE, without its entropy bonus (zhang2018, eq. 1).
 
-        L = -mean[w log π(a|s) (R - b(s))]
+        L = -mean[w log π(a | s) (R - b(s))]
 
     Its gradient is unbiased for -∇J where the actions are the current policy's, or where w makes
     up for the difference.
 
     Args:
-        log_prob: ``(*batch,)``, log π(a|s), nats, with its gradient.
+        log_prob: ``(*batch,)``, log π(a | s), nats, with its gradient.
         advantage: ``(*batch,)``, R - b(s), detached; b must not look at a.
         weights: ``(*batch,)``, w, detached: importance ratios π/μ, or γᵗ to weigh the states by
             their discounted occupancy; left out, 1.
@@ -43,14 +43,14 @@ def clipped_surrogate_loss(
 ) -> Tensor:
     """PPO's clipped surrogate (Schulman et al. 2017, eq. 7; liu2020, eq. 40).
 
-        L = -mean[min(ρ A, g(ε, A))],    ρ = π(a|s) / π_old(a|s),    g = (1 ± ε) A by A's sign
+        L = -mean[min(ρ A, g(ε, A))],    ρ = π(a | s) / π_old(a | s),    g = (1 ± ε) A by A's sign
 
     With a soft advantage and an entropy bonus beside it, SPPO's eq. 38; with -α log π_old in the
     advantage (eq. 41), eq. 40.
 
     Args:
-        log_prob: ``(*batch,)``, log π(a|s), nats, with its gradient.
-        old_log_prob: ``(*batch,)``, log π_old(a|s) of the policy that acted, detached.
+        log_prob: ``(*batch,)``, log π(a | s), nats, with its gradient.
+        old_log_prob: ``(*batch,)``, log π_old(a | s) of the policy that acted, detached.
         advantage: ``(*batch,)``, A of the policy that acted, detached.
         clip: ε > 0.
 

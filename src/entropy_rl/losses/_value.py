@@ -23,8 +23,11 @@ def baseline_loss(
 ) -> Tensor:
     """The distance of a baseline from the returns it predicts.
 
-        "l1": mean|v - R|  (zhang2018)      "mse": mean (v - R)²  (liu2020, eq. 33; no ½)
-        "huber": ½(v - R)² within 1 of R, |v - R| - ½ beyond, their mean
+    ::
+
+        "l1"     mean |v - R|                              (zhang2018, appendix A)
+        "mse"    mean (v - R)²                             (liu2020, eq. 33; no ½)
+        "huber"  mean of ½(v - R)² where |v - R| ≤ 1, else |v - R| - ½
 
     Only "mse" finds the mean of the returns; "l1" finds their median, which is a baseline too.
 

@@ -1,10 +1,12 @@
 """Finite Markov decision processes solved exactly, in float64, with gradients.
 
-    v_π(s) = Σₐ π(a|s) q_π(s, a) + α H(π(·|s))
-    q_π(s, a) = r(s, a) + γ Σ_s' P(s'|s, a) v_π(s')
+::
+
+    v_π(s) = Σₐ π(a | s) q_π(s, a) + α H(π(· | s))
+    q_π(s, a) = r(s, a) + γ Σ_s' P(s' | s, a) v_π(s')
 
 Here q leaves out the entropy of its own state, as in soft actor–critic; the q of liu2020, eq. 4,
-is ours plus α H(π(·|s)), which no choice of a changes.
+is ours plus α H(π(· | s)), which no choice of a changes.
 
 A **terminal** state ends the episode: nothing is decided there, so its value, its entropy and its
 occupancy are 0, whatever a policy's row says. It must be absorbing and without reward, which the

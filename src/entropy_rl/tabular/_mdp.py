@@ -17,7 +17,7 @@ class FiniteMDP:
     """A Markov decision process of S states and A actions, as tables of float64.
 
     Attributes:
-        transition: ``(S, A, S)``, P(s'|s, a).
+        transition: ``(S, A, S)``, P(s' | s, a).
         reward: ``(S, A)``, the expected reward r(s, a).
         discount: γ in [0, 1]; 1 needs terminal states, and policies that reach one.
         start: ``(S,)``, the distribution of the first state.

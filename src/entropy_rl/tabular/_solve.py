@@ -41,7 +41,7 @@ class Solution(NamedTuple):
 def value_iteration(mdp: FiniteMDP, *, tolerance: float = 1e-12, sweeps: int = 200_000) -> Solution:
     """The optimal values and a deterministic optimal policy.
 
-        v(s) = maxₐ q(s, a),    q(s, a) = r(s, a) + γ Σ_s' P(s'|s, a) v(s')
+        v(s) = maxₐ q(s, a),    q(s, a) = r(s, a) + γ Σ_s' P(s' | s, a) v(s')
 
     Iterated until a sweep changes nothing; the greedy policy (the first of equals) is then
     evaluated by a linear solve, so that value and q are exact for it and differentiable in the
@@ -70,7 +70,7 @@ def soft_value_iteration(
 ) -> Solution:
     """The values and the policy that maximise the return with the entropy inside it.
 
-        v(s) = α log Σₐ exp(q(s, a) / α),    π(a|s) = exp((q(s, a) - v(s)) / α)
+        v(s) = α log Σₐ exp(q(s, a) / α),    π(a | s) = exp((q(s, a) - v(s)) / α)
 
     Iterated, then evaluated by a linear solve at that policy. By the envelope theorem the
     gradients of value and q with respect to reward and transitions are those of the optimum.
@@ -104,7 +104,7 @@ def evaluate_policy(mdp: FiniteMDP, policy: Tensor, temperature: float = 0.0) ->
 
     Args:
         mdp: the process.
-        policy: ``(S, A)``, π(a|s), float64.
+        policy: ``(S, A)``, π(a | s), float64.
         temperature: α ≥ 0, reward per nat; 0 leaves the entropy out.
 
     Returns:
@@ -132,7 +132,7 @@ def occupancy(mdp: FiniteMDP, policy: Tensor) -> Tensor:
 
     Args:
         mdp: the process.
-        policy: ``(S, A)``, π(a|s), float64.
+        policy: ``(S, A)``, π(a | s), float64.
 
     Returns:
         η ``(S,)``, differentiable.
@@ -148,7 +148,7 @@ def expected_return(mdp: FiniteMDP, policy: Tensor, temperature: float = 0.0) ->
 
     Args:
         mdp: the process.
-        policy: ``(S, A)``, π(a|s), float64.
+        policy: ``(S, A)``, π(a | s), float64.
         temperature: α ≥ 0; above 0 the return has the entropy inside it (liu2020, eq. 2).
 
     Returns:
@@ -163,7 +163,7 @@ def expected_return(mdp: FiniteMDP, policy: Tensor, temperature: float = 0.0) ->
 def policy_gradient(mdp: FiniteMDP, logits: Tensor, temperature: float = 0.0) -> Tensor:
     """∇J of a softmax policy with respect to its logits, through the linear solve.
 
-        ∂J/∂l(s, a) = η(s) π(a|s) [q(s, a) - α log π(a|s) - v(s)]
+        ∂J/∂l(s, a) = η(s) π(a | s) [q(s, a) - α log π(a | s) - v(s)]
 
     The right-hand side is liu2020, eq. 20, with γ restored and ∝ made =; computed is the left.
 
@@ -184,7 +184,7 @@ def policy_gradient(mdp: FiniteMDP, logits: Tensor, temperature: float = 0.0) ->
 
 
 def state_entropy(policy: Tensor) -> Tensor:
-    """The entropy of a policy in each state, H(π(·|s)) = -Σₐ π(a|s) log π(a|s), 0 log 0 = 0.
+    """The entropy of a policy in each state, H(π(· | s)) = -Σₐ π(a | s) log π(a | s), 0 log 0 = 0.
 
     Args:
         policy: ``(*batch, A)``, probabilities.

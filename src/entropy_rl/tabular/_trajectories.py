@@ -30,7 +30,7 @@ def enumerate_trajectories(
 ) -> Trajectories:
     """Every trajectory of positive probability over a number of decisions.
 
-        Pr(s_0, a_0, …, s_T) = start(s_0) Π_t π(a_t|s_t) P(s_{t+1}|s_t, a_t)
+        Pr(s_0, a_0, …, s_T) = start(s_0) Π_t π(a_t | s_t) P(s_{t+1} | s_t, a_t)
 
     In a terminal state nothing is decided: the trajectory stays there, with action 0 and a factor
     of 1. An expectation over trajectories is a weighted sum, and its gradient is exact:
@@ -38,7 +38,7 @@ def enumerate_trajectories(
 
     Args:
         mdp: the process; its discount plays no part here.
-        policy: ``(S, A)``, π(a|s), float64; actions of probability 0 are left out.
+        policy: ``(S, A)``, π(a | s), float64; actions of probability 0 are left out.
         horizon: T ≥ 1, the number of decisions.
         limit: the most trajectories to hold.
 

@@ -59,6 +59,9 @@ def seeded(seed: int) -> Iterator[None]:
 def instance(family: str, seed: int, sizes: tuple[int, ...] = (3, 3, 3)) -> Instance:
     """A random instance: every parameter standard normal, so that no policy is near uniform.
 
+    Gaussian policies have parameters a third of that, or log σ would range over many units and Σ
+    would be ill-conditioned.
+
     Args:
         family: a name of :data:`entropy_rl.policies.POLICIES`.
         seed: the same seed gives the same instance.
@@ -81,7 +84,7 @@ def instance(family: str, seed: int, sizes: tuple[int, ...] = (3, 3, 3)) -> Inst
             policy.double()
             with torch.no_grad():
                 for parameter in policy.parameters():
-                    parameter.normal_()
+                    parameter.normal_(std=1 / 3 if family == "gaussian" else 1.0)
             pair.append(policy)
         obs = STATE if family == "table" else torch.randn(1, _FEATURES, dtype=F64)
     return Instance(pair[0], pair[1], obs)

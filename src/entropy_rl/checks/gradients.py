@@ -1,0 +1,242 @@
+"""Which surrogates have the gradient of the joint entropy as their mean."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from gymnasium import spaces
+
+from entropy_rl.checks._base import Check, Refutation, checks
+from entropy_rl.checks._cases import gradient_cases, sums_after
+from entropy_rl.checks._enumerate import (
+    LEAST,
+    TOLERANCE,
+    control,
+    every_action,
+    flat_gradient,
+    leaf_entropy,
+    mean_gradient,
+    probabilities,
+    relative_error,
+)
+from entropy_rl.checks._instances import (
+    F64,
+    INDEPENDENT,
+    SEEDS,
+    STATE,
+    instances,
+    seeded,
+    tables,
+)
+from entropy_rl.estimators import crude, crude_gradient, exact, smoothed, unbiased_gradient
+from entropy_rl.policies.table import TablePolicy
+
+_WEIGHTS = "entropy_rl.conditionals.prefix_log_weights"
+
+
+@checks("zhang2018.eq1")
+def policy_gradient_with_bonus() -> Check:
+    """Equation (1) on a softmax bandit: E[∇log π(A)(R - b)] + β∇H = ∇(E[R] + βH), any constant b.
+
+    With logits θ the k-th component is pₖ(rₖ - r̄) - βpₖ(log pₖ + H): the enumerated mean and
+    autograd are both held against this closed form. 7 arms, β = 0.3, 3 seeds. Controls: the
+    gradient of -log π(A) where equation (1) has ∇H; a baseline that has seen the arm.
+    """
+    residual = 0.0
+    inert: list[float] = []
+    seen: list[float] = []
+    beta, arms = 0.3, 7
+    for seed in SEEDS:
+        with seeded(seed):
+            policy = TablePolicy(spaces.Discrete(1), spaces.Discrete(arms)).double()
+            reward, baseline = torch.randn(2, arms, dtype=F64)
+        chain = every_action(policy, STATE)
+        p, log_p = probabilities(chain), chain.log_prob
+        entropy = leaf_entropy(chain).detach()
+        true = p * (reward - p @ reward) - beta * p * (log_p.detach() + entropy)
+
+        score = log_p * (reward - baseline[0])
+        bonus = beta * exact(policy, STATE).surrogate
+        objective = flat_gradient(log_p.exp() @ reward + bonus.sum(), policy)
+        residual = max(
+            residual,
+            relative_error(mean_gradient(p, score + bonus, policy), true),
+            relative_error(objective, true),
+        )
+        noise = beta * crude(chain).surrogate
+        inert.append(relative_error(mean_gradient(p, score + noise, policy), true))
+        sighted = log_p * (reward - baseline) + bonus
+        seen.append(relative_error(mean_gradient(p, sighted, policy), true))
+    return Check(
+        "zhang2018.eq1",
+        residual,
+        TOLERANCE,
+        (
+            control("the gradient of -log π(a) as the bonus", inert),
+            control("a baseline that depends on the arm", seen),
+        ),
+        ("entropy_rl.estimators.exact", "entropy_rl.policies.TablePolicy"),
+        f"all {arms} arms of a softmax bandit, against autograd and the closed form, 3 seeds",
+    )
+
+
+@checks("zhang2018.eq3")
+def crude_gradient_mean() -> Check:
+    """Equation (3): ∇H = E_{a~p}[-log p(a) ∇log p(a)], also with -(log p(a) + b), b constant.
+
+    Enumerated: the surrogate's gradient at all 27 joint actions (LSTM, MMDP, tables) against
+    autograd of the exact entropy; also over an older policy's actions with the ratio p/μ. Controls:
+    autograd of -log p(a), the factor log p(a) left out; a baseline that has seen the action; the
+    older policy's actions unweighted.
+    """
+    residual = 0.0
+    inert: list[float] = []
+    seen: list[float] = []
+    stale: list[float] = []
+    for c in gradient_cases(instances()):
+        constant = c.entropy.expand(len(c.p))
+        weighted = crude_gradient(c.chain, c.log_weights, constant)
+        residual = max(
+            residual,
+            c.error(crude_gradient(c.chain).surrogate),
+            c.error(crude_gradient(c.chain, baseline=constant).surrogate),
+            c.error(weighted.surrogate, c.stale),
+        )
+        inert.append(c.error(crude(c.chain).surrogate))
+        seen.append(c.error(crude_gradient(c.chain, baseline=c.p).surrogate))
+        stale.append(c.error(crude_gradient(c.chain).surrogate, c.stale))
+    return Check(
+        "zhang2018.eq3",
+        residual,
+        TOLERANCE,
+        (
+            control("autograd of -log p(a)", inert),
+            control("a baseline that depends on the action", seen),
+            control("actions of an older policy, unweighted", stale),
+        ),
+        ("entropy_rl.estimators.crude_gradient", _WEIGHTS),
+        "mean gradient over 27 joint actions, LSTM, MMDP and tables, 3 seeds each",
+    )
+
+
+@checks("zhang2018.bonus_does_nothing")
+def inert_bonus() -> Check:
+    """E_{a~p}[∇(-log p(a))] = -∇Σₐ p(a) = 0: autograd of the crude entropy is noise without drift.
+
+    Enumerated: all 27 joint actions of LSTM, MMDP and tables; |mean gradient| over |∇H|. Controls,
+    in the same measure: the crude estimator with its factor (equation 3), whose mean is ∇H; the
+    same bonus on an older policy's actions, where it is *not* inert (later epochs of PPO).
+    """
+    residual = 0.0
+    factor: list[float] = []
+    stale: list[float] = []
+    for c in gradient_cases(instances()):
+        size = float(c.true.norm())
+        residual = max(residual, float(c.mean(crude(c.chain).surrogate).norm()) / size)
+        factor.append(float(c.mean(crude_gradient(c.chain).surrogate).norm()) / size)
+        stale.append(float(c.mean(crude(c.chain).surrogate, c.stale).norm()) / size)
+    return Check(
+        "zhang2018.bonus_does_nothing",
+        residual,
+        TOLERANCE,
+        (
+            control("with the factor log p(a)", factor),
+            control("actions of an older policy", stale),
+        ),
+        ("entropy_rl.estimators.crude", "entropy_rl.estimators.crude_gradient"),
+        "|mean gradient| / |∇H| over 27 joint actions, LSTM, MMDP and tables, 3 seeds each",
+    )
+
+
+@checks("zhang2018.thm4")
+def unbiased_gradient_mean() -> Check:
+    """Theorem 4: E_{a~p}[∇H̃(a) + Σᵢ H⁽ⁱ⁾(a_<i) ∇Σ_{j<i} log p(aⱼ | a_<j)] = ∇H.
+
+    Enumerated: all 27 joint actions of all five families. The estimator must have ∇H as its mean,
+    over an older policy's actions too when prefix ratios weight it, and must equal the double sum
+    as printed in every single action (their weighted sums agree for random weights). Controls, on
+    LSTM, MMDP and tables: no correction; the multiplier not detached; the correction subtracted;
+    the correction one component short; an older policy's actions unweighted.
+    """
+    residual = 0.0
+    names = (
+        "no correction",
+        "multiplier not detached",
+        "correction subtracted",
+        "correction one component short",
+        "actions of an older policy, unweighted",
+    )
+    wrong: dict[str, list[float]] = {name: [] for name in names}
+    for c in gradient_cases(instances(INDEPENDENT)):
+        residual = max(residual, c.error(unbiased_gradient(c.chain).surrogate))
+    for seed, c in enumerate(gradient_cases(instances())):
+        ours = unbiased_gradient(c.chain)
+        entropies, log_probs = c.chain.entropies, c.chain.component_log_probs
+        plain = entropies.sum(-1)
+        earlier = log_probs.cumsum(-1) - log_probs
+        printed = plain + (entropies.detach() * earlier).sum(-1)
+        with seeded(seed):
+            weights = torch.randn(len(c.p), dtype=F64)
+        weighted = unbiased_gradient(c.chain, log_weights=c.log_weights)
+        residual = max(
+            residual,
+            c.error(ours.surrogate),
+            relative_error(c.mean(ours.surrogate, weights), c.mean(printed, weights)),
+            c.error(weighted.surrogate, c.stale),
+        )
+        later = sums_after(entropies)
+        short = later.detach() - torch.nn.functional.pad(entropies.detach()[..., 1:], (0, 1))
+        correction = (later.detach() * log_probs).sum(-1)
+        variants = (
+            (smoothed(c.chain).surrogate, c.p),
+            (plain + (later * log_probs).sum(-1), c.p),
+            (plain - correction, c.p),
+            (plain + (short * log_probs).sum(-1), c.p),
+            (ours.surrogate, c.stale),
+        )
+        for name, (surrogate, drawn) in zip(names, variants, strict=True):
+            wrong[name].append(c.error(surrogate, drawn))
+    return Check(
+        "zhang2018.thm4",
+        residual,
+        TOLERANCE,
+        tuple(control(name, wrong[name]) for name in names),
+        ("entropy_rl.estimators.unbiased_gradient", _WEIGHTS),
+        "mean gradient over 27 joint actions against autograd of the exact entropy: independent, "
+        "CommNet, LSTM, MMDP and tables, 3 seeds each",
+    )
+
+
+@checks("farl2020.grad")
+def smoothed_gradient() -> Refutation:
+    """§4.1, on-policy "does not cause any issue": the value is right, its gradient is not.
+
+    d = K = 2; p(a₁) = (½, ½), a₂ = 0 after a₁ = 0 and uniform after a₁ = 1, so that
+    H = h(p) + p log 2 with p = p(a₁ = 1). By the logit of a₁ = 1 the true derivative at ½ is
+    h'(½)/4 + log 2/4 = log 2/4; the mean derivative of Σᵢ H⁽ⁱ⁾ is h'(½)/4 = 0, since it forgets
+    that a₁ decides how much entropy is still to come. Theorem 4 of zhang2018 supplies it.
+    """
+    policy = tables([0.5, 0.5], [[1.0, 0.0], [0.5, 0.5]])
+    first = policy.logits[0]
+    chain = every_action(policy, STATE)
+
+    def derivative(surrogate: torch.Tensor) -> float:
+        scalar = (probabilities(chain) * surrogate).sum()
+        return float(torch.autograd.grad(scalar, first, retain_graph=True)[0][0, 0, 1])
+
+    repaired = derivative(unbiased_gradient(chain).surrogate)
+    return Refutation(
+        "farl2020.grad",
+        witness="d = K = 2, p(a₁) = (½, ½), p(·|0) = (1, 0), p(·|1) = (½, ½): by the logit of "
+        "a₁ = 1 the on-policy regulariser's mean derivative is 0, the entropy's is "
+        f"¼ log 2 = {math.log(2) / 4:.4f} (and so is Theorem 4's: {repaired:.4f})",
+        printed=derivative(smoothed(chain).surrogate),
+        found=derivative(exact(policy, STATE).surrogate.expand(len(chain.actions))),
+        least=LEAST,
+        functions=(
+            "entropy_rl.estimators.smoothed",
+            "entropy_rl.estimators.exact",
+            "entropy_rl.estimators.unbiased_gradient",
+        ),
+    )

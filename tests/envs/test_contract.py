@@ -277,6 +277,7 @@ def test_bad_resets_are_refused_by_name(name, options):
         one.reset(options={"reset_mask": torch.ones(2, dtype=torch.bool)})
 
 
+@pytest.mark.filterwarnings("ignore:.*render_mode='ansi'")
 @every_case
 def test_misspelt_options_are_refused_with_a_suggestion(name, options):
     wrong = {"bonus_probabilty": 0.1} if name == BANDIT else {"placment": "iid"}

@@ -91,7 +91,7 @@ def physical_limit(game: HuntersRabbits, *, episodes: int = 10_000, seed: int = 
     Raises:
         ValueError: fewer than two episodes.
     """
-    check.at_least("episodes", episodes, 2)
+    check.at_least("episodes", check.positive_integer("episodes", episodes), 2)
     state = game.reset(episodes, generator=torch.Generator().manual_seed(seed))
     length, score = torch.zeros(episodes), state.score.clone()
     for n, times, _, _ in _meetings(game, state):
@@ -137,6 +137,7 @@ def random_play(game: HuntersRabbits, *, episodes: int = 2_000, seed: int = 0) -
     Raises:
         ValueError: fewer than two episodes.
     """
+    check.at_least("episodes", check.positive_integer("episodes", episodes), 2)
     generator = torch.Generator().manual_seed(seed)
 
     def choose(state: HuntersState) -> Tensor:

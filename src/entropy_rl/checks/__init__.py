@@ -1,6 +1,30 @@
 """One pure function a claim: ``() -> Check | Refutation``; importing this registers them all."""
 
-from entropy_rl.checks import baseline, extremes, gaussian, gradients, values  # noqa: F401
+from entropy_rl.checks import (  # noqa: F401
+    baseline,
+    beam,
+    extremes,
+    gaussian,
+    gradients,
+    kl,
+    mdp,
+    mode,
+    values,
+    variance,
+)
 from entropy_rl.checks._base import CHECKS, Check, Control, Refutation, Result, checks, run
+from entropy_rl.checks._report import Verdict, report, table, verify_all
 
-__all__ = ["CHECKS", "Check", "Control", "Refutation", "Result", "checks", "run"]
+__all__ = [
+    "CHECKS",
+    "Check",
+    "Control",
+    "Refutation",
+    "Result",
+    "Verdict",
+    "checks",
+    "report",
+    "run",
+    "table",
+    "verify_all",
+]

@@ -75,7 +75,7 @@ def instance(family: str, seed: int, sizes: tuple[int, ...] = (3, 3, 3)) -> Inst
     action_space: spaces.Space[Any] = (
         spaces.Box(-np.inf, np.inf, (len(sizes),), np.float64)
         if family == "gaussian"
-        else spaces.MultiDiscrete(sizes)
+        else spaces.MultiDiscrete(list(sizes))
     )
     with seeded(seed):
         pair = []

@@ -1,0 +1,218 @@
+"""The ledger: every claim of ``data/claims.yml`` with a status computed from a check or a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from bookkit import paths
+from entropy_rl import _validate
+from entropy_rl.checks import Refutation, Result, run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = ("theorem", "proposition", "equation", "table", "figure", "sentence")
+STATUSES = (
+    "verified",
+    "corrected",
+    "refuted",
+    "reproduced",
+    "partly",
+    "not reproduced",
+    "not attempted",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """One claim of a paper.
+
+    Attributes:
+        id: paper and name, such as ``"zhang2018.thm4"``.
+        paper: key of the bibliography; ``"book"`` for what is ours.
+        place: where it stands in the paper.
+        kind: one of `KINDS`.
+        says: what it says, in a sentence.
+        printed: whether it holds as printed: ``"holds"``, ``"false"`` or ``"conditional"``.
+        chapter: the page of the book that treats it.
+        evidence: ``"check"``, ``"run"`` or ``"none"``.
+        correction: what holds instead, or the hypothesis it needs.
+    """
+
+    id: str
+    paper: str
+    place: str
+    kind: str
+    says: str
+    printed: str
+    chapter: str
+    evidence: str
+    correction: str = ""
+
+    def __post_init__(self) -> None:
+        _validate.choice(f"{self.id}: kind", self.kind, KINDS)
+        _validate.choice(f"{self.id}: printed", self.printed, ("holds", "false", "conditional"))
+        _validate.choice(f"{self.id}: evidence", self.evidence, ("check", "run", "none"))
+        if bool(self.correction) == (self.printed == "holds"):
+            expected = "none for a claim that holds, one otherwise"
+            raise _validate.fail(f"{self.id}: correction", expected, repr(self.correction))
+
+
+@dataclasses.dataclass(frozen=True)
+class Reproduction:
+    """A stored result beside the printed one.
+
+    Attributes:
+        printed: the printed interval, (low, high), such as mean ∓ standard deviation.
+        found: our interval, (low, high).
+        better: which direction is better: ``"lower"`` or ``"higher"``.
+        paper_scale: whether it was run at the paper's scale.
+        same_order: at a smaller scale, whether the methods come in the printed order.
+    """
+
+    printed: tuple[float, float]
+    found: tuple[float, float]
+    better: str
+    paper_scale: bool
+    same_order: bool = False
+
+    def __post_init__(self) -> None:
+        _validate.choice("better", self.better, ("lower", "higher"))
+
+    @property
+    def status(self) -> str:
+        """``"reproduced"``, ``"partly"`` or ``"not reproduced"``.
+
+        Reproduced: at the paper's scale the intervals overlap, or ours is better. Partly: at a smaller
+        scale the methods come in the printed order.
+        """
+        if not self.paper_scale:
+            return "partly" if self.same_order else "not reproduced"
+        if self.better == "lower":
+            return "reproduced" if self.found[0] <= self.printed[1] else "not reproduced"
+        return "reproduced" if self.found[1] >= self.printed[0] else "not reproduced"
+
+
+def load(path: Path | None = None) -> dict[str, Claim]:
+    """The claims of ``data/claims.yml`` by id, in its order.
+
+    Raises:
+        ValueError: a field is missing, unknown or out of range, or an id stands twice.
+    """
+    path = path or paths.root() / "data" / "claims.yml"
+    claims: dict[str, Claim] = {}
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
+        try:
+            claim = Claim(**entry)
+        except TypeError as error:
+            raise ValueError(f"{path.name}: entry {entry.get('id')!r}: {error}") from None
+        if claim.id in claims:
+            raise ValueError(f"{path.name}: expected each id once, got {claim.id!r} twice")
+        claims[claim.id] = claim
+    return claims
+
+
+def status(claim: Claim, evidence: Result | Reproduction | None) -> str:
+    """The status of ``claim`` given its check's result or its stored run.
+
+    Raises:
+        ValueError: a check that does not hold: a ledger cannot list it.
+    """
+    if evidence is None:
+        return "not attempted"
+    if isinstance(evidence, Reproduction):
+        return evidence.status
+    if not evidence.holds:
+        raise ValueError(f"{claim.id}: expected a check that holds, got {evidence}")
+    if isinstance(evidence, Refutation):
+        return "refuted"
+    return "verified" if claim.printed == "holds" else "corrected"
+
+
+def ledger(runs: Mapping[str, Reproduction] | None = None) -> pd.DataFrame:
+    """Every claim with its status; runs every check.
+
+    Args:
+        runs: stored results by claim id.
+
+    Returns:
+        One row a claim: id, paper, place, kind, says, correction, status, evidence, chapter.
+
+    Raises:
+        ValueError: a check does not hold, or ``runs`` names a claim whose evidence is no run.
+    """
+    import pandas as pd
+
+    claims, runs = load(), dict(runs or {})
+    for name in runs:
+        _validate.choice("runs", name, [c.id for c in claims.values() if c.evidence == "run"])
+    rows = []
+    for claim in claims.values():
+        evidence = run(claim.id) if claim.evidence == "check" else runs.get(claim.id)
+        rows.append(
+            {
+                **{k: getattr(claim, k) for k in ("id", "paper", "place", "kind", "says")},
+                "correction": claim.correction,
+                "status": status(claim, evidence),
+                "evidence": _evidence(evidence),
+                "chapter": claim.chapter,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def as_html(table: pd.DataFrame, pages: set[str] | None = None) -> str:
+    """The ledger as an HTML table, each claim linked to the page that treats it.
+
+    Args:
+        table: as `ledger` gives it, or some of its rows.
+        pages: the names of the pages that exist; those of the book's table of contents unless given.
+    """
+    if pages is None:
+        pages = {p.stem for p in paths.documents(paths.root())}
+    rows = "".join(_row(row, pages) for row in table.to_dict("records"))
+    head = "".join(
+        f"<th scope='col'>{h}</th>" for h in ("claim", "what it says", "status", "evidence")
+    )
+    return (
+        "<div class='bk-scroll'><table class='bk-ledger'><thead><tr>"
+        f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _row(row: Mapping[str, Any], pages: set[str]) -> str:
+    name = f"<code>{html.escape(row['id'])}</code>"
+    if row["chapter"] in pages:
+        name = f"<a href='{row['chapter']}.html'>{name}</a>"
+    says = html.escape(row["says"])
+    if row["correction"]:
+        says += f"<br><em>Erratum:</em> {html.escape(row['correction'])}"
+    mark = row["status"].replace(" ", "-")
+    return (
+        f"<tr id='claim-{row['id'].replace('.', '-')}'><th scope='row'>{name}<br>"
+        f"<small>{html.escape(row['paper'])}, {html.escape(row['place'])}</small></th>"
+        f"<td>{says}</td><td><span class='bk-status bk-{mark}'>{row['status']}</span></td>"
+        f"<td>{html.escape(row['evidence'])}</td></tr>"
+    )
+
+
+def _evidence(evidence: Result | Reproduction | None) -> str:
+    """What the status rests on, with its numbers."""
+    if evidence is None:
+        return ""
+    if isinstance(evidence, Reproduction):
+        scale = "the paper's scale" if evidence.paper_scale else "a smaller scale"
+        return f"{evidence.found[0]:.4g} to {evidence.found[1]:.4g} at {scale}"
+    if isinstance(evidence, Refutation):
+        return f"printed {evidence.printed:.4g}, found {evidence.found:.4g}"
+    controls = len(evidence.controls)
+    return (
+        f"off by {evidence.residual:.1e} of {evidence.tolerance:.0e}; "
+        f"{controls} control{'s' if controls > 1 else ''} caught"
+    )

@@ -7,7 +7,7 @@ from hypothesis import settings
 
 torch.set_num_threads(1)
 
-# Derandomised: the suite gives the same verdict every time. HYPOTHESIS_PROFILE=search looks further.
+# Derandomised, so that the verdict repeats; HYPOTHESIS_PROFILE=search looks further.
 settings.register_profile(
     "repeatable", max_examples=25, deadline=None, derandomize=True, database=None
 )

@@ -4,6 +4,7 @@ import itertools
 
 import torch
 from gymnasium import spaces
+from hypothesis import strategies as st
 from torch import nn
 
 from entropy_rl.policies import make_policy
@@ -116,3 +117,11 @@ def prefix_function(actions, K, seed):
         number = sum((actions[..., k] * K**k for k in range(j)), torch.zeros_like(actions[..., 0]))
         columns.append(table[number])
     return torch.stack(columns, -1)
+
+
+@st.composite
+def tables(draw, states=1):
+    """A random table policy of any small sizes, uneven ones included."""
+    sizes = draw(st.lists(st.integers(1, 3), min_size=1, max_size=4))
+    policy = make_policy("table", spaces.Discrete(states), spaces.MultiDiscrete(sizes))
+    return randomise(policy, draw(st.integers(0, 2**31)), 2.0)

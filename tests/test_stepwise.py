@@ -1,4 +1,4 @@
-"""Sampling, teacher forcing, the prefix tree and the beam, each against the obvious loop."""
+"""Sampling, teacher forcing and the prefix tree, each against the obvious loop."""
 
 import itertools
 import math
@@ -7,11 +7,10 @@ import pytest
 import torch
 from gymnasium import spaces
 from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from entropy_rl.policies import TablePolicy, make_policy
-from entropy_rl.stepwise import beam_search, prefix_tree, teacher_force, tree_entropy
+from entropy_rl.stepwise import prefix_tree, teacher_force, tree_entropy
 from enumeration import (
     CATEGORICAL,
     F64,
@@ -23,9 +22,9 @@ from enumeration import (
     gradient,
     joint_actions,
     leaf_entropy,
-    randomise,
     seeded,
     stack,
+    tables,
 )
 
 families = pytest.mark.parametrize("name", CATEGORICAL)
@@ -34,14 +33,6 @@ kinds = pytest.mark.parametrize("kind", list(SIZES))
 batches = pytest.mark.parametrize("batch", [(), (4,), (2, 3), (0,), (2, 0)])
 FALSE_ALARM = 1e-6
 NO_STATE = torch.tensor(0)
-
-
-@st.composite
-def tables(draw, states=1):
-    """A random table policy of any small sizes, uneven ones included."""
-    sizes = draw(st.lists(st.integers(1, 3), min_size=1, max_size=4))
-    policy = make_policy("table", spaces.Discrete(states), spaces.MultiDiscrete(sizes))
-    return randomise(policy, draw(st.integers(0, 2**31)), 2.0)
 
 
 class Counting:
@@ -259,101 +250,3 @@ def test_levels_say_where_each_prefix_comes_from():
         expected = torch.cartesian_prod(*[torch.arange(3)] * i).reshape(3**i, i) if i else paths
         assert torch.equal(paths, expected)
         assert torch.allclose(log_probs, policy.logits[i][0].log_softmax(-1), atol=1e-14)
-
-
-# --- the beam ------------------------------------------------------------------------------------
-
-
-def log_probability(policy, action):
-    return policy.conditionals(NO_STATE, action).log_prob.item()
-
-
-def obvious_beam(policy, beam):
-    """The best score of a beam in plain Python that always keeps the greedy prefix."""
-    candidates, greedy = [(0.0, ())], ()
-    for i, size in enumerate(policy.action_space.nvec.tolist()):
-        children = []
-        for score, path in candidates:
-            prefix = sum(k * policy.K ** (i - 1 - j) for j, k in enumerate(path))
-            row = policy.logits[i][0, prefix][:size].log_softmax(-1).tolist()
-            children += [(score + row[k], (*path, k)) for k in range(size)]
-        greedy = max(c for c in children if c[1][:-1] == greedy)[1]
-        children.sort(key=lambda c: (c[1] == greedy, c[0]), reverse=True)
-        candidates = children[:beam]
-    return max(candidates)[0]
-
-
-@given(tables(), st.integers(1, 6))
-def test_beam_is_the_obvious_beam(policy, beam):
-    found = beam_search(policy, NO_STATE, beam)
-    assert abs(log_probability(policy, found) - obvious_beam(policy, beam)) < 1e-12
-
-
-@given(tables())
-def test_beam_of_one_is_greedy(policy):
-    previous, state, path = None, policy.start(NO_STATE), []
-    for _ in range(policy.d):
-        log_probs, _, state = policy.step(state, previous)
-        previous = log_probs.argmax(-1)
-        path.append(previous.item())
-    assert beam_search(policy, NO_STATE).tolist() == path
-    assert beam_search(policy, NO_STATE, keep_greedy=False).tolist() == path
-
-
-@given(tables())
-def test_a_beam_as_wide_as_the_tree_finds_the_mode(policy):
-    chain, p = enumerate_paths(policy, NO_STATE)
-    found = beam_search(policy, NO_STATE, policy.K**policy.d)
-    assert torch.equal(found, chain.actions[p.argmax()])
-
-
-@given(tables(), st.integers(2, 4))
-def test_a_beam_is_never_below_the_greedy_path(policy, beam):
-    found = log_probability(policy, beam_search(policy, NO_STATE, beam))
-    assert found >= log_probability(policy, beam_search(policy, NO_STATE)) - 1e-12
-
-
-def conditionals(d, K, rows):
-    """Tables that are uniform but for the given prefixes."""
-    result = [torch.full((K,) * (i + 1), 1 / K, dtype=F64) for i in range(d)]
-    for prefix, row in rows.items():
-        result[len(prefix)][prefix] = torch.tensor(row, dtype=F64)
-    return TablePolicy.from_conditionals(result)
-
-
-COUNTEREXAMPLES = {
-    "K=3, d=3": conditionals(
-        3,
-        3,
-        {(): [0.4, 0.35, 0.25], (0,): [0.34, 0.33, 0.33], (1,): [0.5, 0.5, 0], (0, 0): [1, 0, 0]},
-    ),
-    "K=2, d=4": conditionals(
-        4,
-        2,
-        {(): [0.55, 0.45], (1,): [0, 1], (0, 0): [0.51, 0.49], (0, 0, 0): [1, 0]},
-    ),
-}
-
-
-@pytest.mark.parametrize("example", list(COUNTEREXAMPLES))
-def test_a_plain_beam_can_end_below_the_greedy_path_and_ours_does_not(example):
-    policy = COUNTEREXAMPLES[example]
-    greedy = log_probability(policy, beam_search(policy, NO_STATE))
-    plain = log_probability(policy, beam_search(policy, NO_STATE, 2, keep_greedy=False))
-    kept = log_probability(policy, beam_search(policy, NO_STATE, 2))
-    assert plain < greedy - 0.1
-    assert kept >= greedy
-
-
-@batches
-@pytest.mark.parametrize("beam", [1, 3, 100])
-def test_beams_of_a_batch_are_legal_and_those_of_its_places(batch, beam):
-    policy, obs = build("lstm", "masked")
-    many = stack(obs, *batch)
-    many["observation"] = torch.randn(*batch, 2, generator=seeded(0), dtype=F64)
-    found = beam_search(policy, many, beam)
-    assert found.shape == (*batch, 3)
-    assert policy.conditionals(many, found).log_prob.isfinite().all()
-    for place in itertools.product(*map(range, batch)):
-        one = {key: value[place] for key, value in many.items()}
-        assert torch.equal(found[place], beam_search(policy, one, beam))

@@ -93,7 +93,7 @@ def test_smoothed_gradient_is_biased_for_sequential_policies(name, kind):
 @pytest.mark.parametrize("name", ["independent", "commnet"])
 def test_smoothed_is_exact_for_independent_components(name, kind):
     policy, obs = build(name, kind)
-    chain, p = enumerate_paths(policy, obs)
+    chain, _ = enumerate_paths(policy, obs)
     estimate, true = smoothed(chain), leaf_entropy(chain)
     assert (estimate.value - true).abs().max() < TOLERANCE, "for every action, not on average"
     found = gradient(estimate.surrogate[0], policy)

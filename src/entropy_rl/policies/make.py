@@ -30,7 +30,7 @@ POLICIES: dict[str, type[Any]] = {
 }
 
 _FORMAT = "entropy_rl.policy/1"
-_UNREADABLE = (RuntimeError, KeyError, TypeError, ValueError)
+_UNREADABLE = (RuntimeError, KeyError, TypeError, ValueError, AttributeError)
 
 
 def make_policy(
@@ -93,12 +93,13 @@ def load_policy(path: str | Path) -> tuple[Any, dict[str, Any]]:
         ValueError: a file that is not a saved policy, is incomplete, or of another format.
         FileNotFoundError: no such file.
     """
-    try:
-        saved = torch.load(path, weights_only=True, map_location="cpu")
-        header, state = json.loads(saved["header"]), saved["state"]
-        written = header["format"]
-    except (*_UNREADABLE, pickle.UnpicklingError, EOFError, AttributeError) as error:
-        raise _validate.fail("path", "a policy written by save_policy", f"{path}") from error
+    with open(path, "rb") as file:
+        try:
+            saved = torch.load(file, weights_only=True, map_location="cpu")
+            header, state = json.loads(saved["header"]), saved["state"]
+            written = header["format"]
+        except (*_UNREADABLE, pickle.UnpicklingError, EOFError, OSError) as error:
+            raise _validate.fail("path", "a policy written by save_policy", f"{path}") from error
     if written != _FORMAT:
         raise _validate.fail("path", f"format {_FORMAT!r}", repr(written))
     try:
@@ -110,5 +111,5 @@ def load_policy(path: str | Path) -> tuple[Any, dict[str, Any]]:
         )
         policy.to(next(iter(state.values())).dtype).load_state_dict(state)
         return policy, header["extra"]
-    except (*_UNREADABLE, StopIteration, AttributeError) as error:
+    except (*_UNREADABLE, StopIteration) as error:
         raise _validate.fail("path", "a complete policy", f"{path}: {error}") from error

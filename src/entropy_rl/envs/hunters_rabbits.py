@@ -118,7 +118,7 @@ class HuntersRabbits:
 
     @cached_property
     def observation_space(self) -> spaces.Space:
-        """Of one game: a Box ``(D,)``, in a Dict with the mask ``(d, 9)`` where there is one."""
+        """What one game shows, a Box ``(D,)``; in a Dict with the mask ``(d, 9)`` where there is one."""
         width = 2 * self.hunters * self.body_width
         low = -1.0 if self.observation == "coordinates" else 0.0
         box = spaces.Box(low, 1.0, (width,), np.float32)
@@ -129,7 +129,7 @@ class HuntersRabbits:
 
     @property
     def body_width(self) -> int:
-        """Entries of the observation a body takes: 3, or n² one-hot."""
+        """How many entries of the observation a body takes; 3, or n² one-hot."""
         return 3 if self.observation == "coordinates" else self.cells
 
     def reset(

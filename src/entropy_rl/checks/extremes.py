@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 from torch import Tensor
@@ -18,10 +19,10 @@ LARGEST = D * math.log(K)
 
 def scaled(policy: TablePolicy, factor: float) -> TablePolicy:
     """The same table with its logits multiplied: 0 is uniform, ∞ deterministic."""
-    copy = TablePolicy(policy.observation_space, policy.action_space, scale=0.0).double()
-    for new, old in zip(copy.logits, policy.logits, strict=True):
-        new.data = factor * old.data
-    return copy
+    twin = copy.deepcopy(policy)
+    for table in twin.logits:
+        table.data *= factor
+    return twin
 
 
 def towards(policy: TablePolicy, mode: Tensor, logit: float) -> TablePolicy:
@@ -32,11 +33,11 @@ def towards(policy: TablePolicy, mode: Tensor, logit: float) -> TablePolicy:
         mode: ``(d,)``, a*.
         logit: added to the logit of a*ᵢ in the row of its prefix a*_<i.
     """
-    copy, prefix = scaled(policy, 1.0), 0
-    for table, component in zip(copy.logits, mode.tolist(), strict=True):
+    twin, prefix = copy.deepcopy(policy), 0
+    for table, component in zip(twin.logits, mode.tolist(), strict=True):
         table.data[0, prefix, component] += logit
         prefix = prefix * policy.K + component
-    return copy
+    return twin
 
 
 def off_mode_example(epsilon: float) -> TablePolicy:

@@ -1,0 +1,164 @@
+"""A check is worth what it catches: break the package, one place at a time, and see it fail.
+
+Every registered check stands in ``BREAKAGES`` at least once; add a row with every new check.
+"""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from entropy_rl import conditionals, stepwise
+from entropy_rl.checks import CHECKS, baseline, extremes, gaussian, gradients, run, variance
+from entropy_rl.estimators import kl, pathwise, tree
+from entropy_rl.policies import _spaces
+from entropy_rl.policies.gaussian import GaussianPolicy
+
+ENTROPY = conditionals.categorical_entropy
+BEST_CHILDREN = stepwise._best_children
+COMPONENT_KL = kl._component_kl
+SAMPLE = GaussianPolicy.sample
+
+
+def in_bits(log_probs):
+    return ENTROPY(log_probs) / math.log(2)
+
+
+def off_by_a_little(log_probs):
+    return ENTROPY(log_probs) + 1e-6
+
+
+def nothing(x):
+    return torch.zeros_like(x)
+
+
+def before_instead_of_after(x):
+    return x.cumsum(-1) - x
+
+
+def no_weights(chain, log_weights):
+    one = torch.ones((), dtype=chain.component_log_probs.dtype)
+    return one, one
+
+
+def without_gradient(policy, obs):
+    estimate = tree.exact(policy, obs)
+    return dataclasses.replace(estimate, surrogate=estimate.value)
+
+
+def slightly_more(p, q):
+    return 1.001 * COMPONENT_KL(p, q)
+
+
+def always_keeping(children, beam, keep_greedy):
+    return BEST_CHILDREN(children, beam, True)
+
+
+def never_keeping(children, beam, keep_greedy):
+    return BEST_CHILDREN(children, beam, False)
+
+
+def upside_down(policy, obs, beam=1, keep_greedy=True):
+    return policy.K - 1 - stepwise.beam_search(policy, obs, beam, keep_greedy)
+
+
+def driven_everywhere(epsilon):
+    row = [1 - epsilon, epsilon]
+    return extremes.tables(row, [row, row])
+
+
+def no_deviations(self):
+    return 0.5 * math.log(2 * math.pi * math.e) + torch.zeros_like(self.log_stds)
+
+
+def without_correlation(self, obs):
+    return torch.diag_embed((2 * self.parameters_of(obs)[1]).exp())
+
+
+def without_the_factor(chain, log_weights=None, baseline=None):
+    return pathwise.crude(chain, log_weights)
+
+
+def baseline_ignored(chain, baseline=None, log_weights=None):
+    return pathwise.smoothed(chain, log_weights)
+
+
+def too_wide(self, obs, generator=None):
+    mean = self.parameters_of(obs)[0]
+    return self.conditionals(obs, mean + 1.05 * (SAMPLE(self, obs, generator).actions - mean))
+
+
+def no_mask(sizes):
+    return None
+
+
+BREAKAGES = [
+    ("zhang2018.eq1", gradients, "exact", without_gradient),
+    ("zhang2018.eq2", stepwise, "categorical_entropy", off_by_a_little),
+    ("zhang2018.eq2", stepwise, "categorical_entropy", in_bits),
+    ("zhang2018.padding", _spaces, "legal_components", no_mask),
+    ("zhang2018.thm1", conditionals, "categorical_entropy", off_by_a_little),
+    ("zhang2018.thm1", pathwise, "weights_until", no_weights),
+    ("farl2020.prop1.2", conditionals, "categorical_entropy", in_bits),
+    ("farl2020.prop1.2", pathwise, "weights_until", no_weights),
+    ("farl2020.prop1.1", conditionals, "categorical_entropy", off_by_a_little),
+    (
+        "zhang2018.thm2",
+        conditionals.GaussianConditionals,
+        "entropies",
+        property(no_deviations),
+    ),
+    ("zhang2018.thm2", GaussianPolicy, "covariance", without_correlation),
+    ("zhang2018.thm2.montecarlo", GaussianPolicy, "sample", too_wide),
+    ("zhang2018.appB.covariance", gaussian, "printed_variance", gaussian.conditional_variance),
+    ("zhang2018.appB.entropy", gaussian, "printed_entropy", gaussian.normal_entropy),
+    ("zhang2018.thm3i", conditionals, "categorical_entropy", off_by_a_little),
+    ("zhang2018.thm3ii", extremes, "off_mode_example", driven_everywhere),
+    ("zhang2018.thm3ii.corrected", conditionals, "categorical_entropy", off_by_a_little),
+    ("zhang2018.eq3", gradients, "crude_gradient", without_the_factor),
+    ("zhang2018.eq3", pathwise, "weights_until", no_weights),
+    ("zhang2018.bonus_does_nothing", gradients, "crude", pathwise.crude_gradient),
+    ("zhang2018.thm4", pathwise, "sum_after", nothing),
+    ("zhang2018.thm4", pathwise, "sum_after", before_instead_of_after),
+    ("zhang2018.thm4", pathwise, "weights_until", no_weights),
+    ("zhang2018.thm4.baseline", pathwise, "sum_after", before_instead_of_after),
+    ("zhang2018.thm4.baseline", baseline, "unbiased_gradient", baseline_ignored),
+    ("zhang2018.thm4.baseline", pathwise, "weights_until", no_weights),
+    ("zhang2018.thm4.mdp", pathwise, "sum_after", nothing),
+    ("zhang2018.mode", tree, "beam_search", upside_down),
+    ("zhang2018.mode", conditionals, "categorical_entropy", off_by_a_little),
+    ("zhang2018.beam", stepwise, "_best_children", always_keeping),
+    ("zhang2018.beam.corrected", stepwise, "_best_children", never_keeping),
+    ("zhang2018.beam.corrected", stepwise, "_best_children", always_keeping),
+    ("zhang2018.variance", variance, "crude", pathwise.smoothed),
+    ("zhang2018.variance", variance, "smoothed", pathwise.crude),
+    ("farl2020.grad", gradients, "smoothed", pathwise.unbiased_gradient),
+    ("farl2020.prop2.1", kl, "_component_kl", slightly_more),
+    ("farl2020.prop2.2", kl, "_component_kl", slightly_more),
+    ("farl2020.prop2.2", kl, "weights_until", no_weights),
+    ("farl2020.kl", kl, "sum_after", nothing),
+    ("farl2020.kl", kl, "weights_until", no_weights),
+]
+
+
+@pytest.mark.parametrize(
+    ("claim", "where", "name", "instead"),
+    BREAKAGES,
+    ids=[f"{b[0]}-{b[2]}-{getattr(b[3], '__name__', 'property')}" for b in BREAKAGES],
+)
+def test_a_broken_package_is_noticed(monkeypatch, claim, where, name, instead):
+    monkeypatch.setattr(where, name, instead)
+    assert not run(claim).holds
+
+
+def test_every_check_has_been_seen_to_fail():
+    missing = set(CHECKS) - {b[0] for b in BREAKAGES}
+    assert not missing, f"add a breakage to BREAKAGES for {sorted(missing)}"
+
+
+def test_one_more_entropy_in_the_multiplier_is_harmless_on_policy_only(monkeypatch):
+    """Σ_{i≥j} for Σ_{i>j} adds H⁽ʲ⁾(a_<j), a baseline of the prefix; off-policy a ratio lacks."""
+    monkeypatch.setattr(pathwise, "sum_after", lambda x: x.flip(-1).cumsum(-1).flip(-1))
+    assert run("zhang2018.thm4.mdp").residual < 1e-10
+    assert not run("zhang2018.thm4.baseline").holds

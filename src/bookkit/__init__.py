@@ -1,4 +1,4 @@
-"""What chapters and the build of the book need: execute, hand over, verify, explore, show, ledger."""
+"""What chapters and the build of the book need: execute, verify, explore, show, ledger."""
 
 from __future__ import annotations
 

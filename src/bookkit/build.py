@@ -11,7 +11,6 @@ import yaml
 
 from bookkit import assets, cache, execute, paths
 
-
 # Every warning is an error, and all of them are shown.
 OPTIONS = ("-q", "-W", "-n", "--keep-going")
 

@@ -20,7 +20,7 @@ def digest(*parts: object) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, of a folder's files with their names, or "" where there is neither."""
+    """SHA-256 of a file's bytes or of a folder's files and names; "" where there is neither."""
     if path.is_dir():
         return digest([(p.relative_to(path).as_posix(), file_digest(p)) for p in files(path)])
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

@@ -89,8 +89,8 @@ class Reproduction:
     def status(self) -> str:
         """``"reproduced"``, ``"partly"`` or ``"not reproduced"``.
 
-        Reproduced: at the paper's scale the intervals overlap, or ours is better. Partly: at a smaller
-        scale the methods come in the printed order.
+        Reproduced: at the paper's scale the intervals overlap, or ours is better. Partly: at a
+        smaller scale the methods come in the printed order.
         """
         if not self.paper_scale:
             return "partly" if self.same_order else "not reproduced"
@@ -172,7 +172,7 @@ def as_html(table: pd.DataFrame, pages: set[str] | None = None) -> str:
 
     Args:
         table: as `ledger` gives it, or some of its rows.
-        pages: the names of the pages that exist; those of the book's table of contents unless given.
+        pages: the names of the pages that exist; those in ``_toc.yml`` unless given.
     """
     if pages is None:
         pages = {p.stem for p in paths.documents(paths.root())}

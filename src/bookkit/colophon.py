@@ -11,7 +11,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from bookkit import cache, execute, paths
+from bookkit import cache, paths
 
 Rows = list[tuple[str, ...]]
 

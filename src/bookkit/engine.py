@@ -56,7 +56,7 @@ class Engine(PapermillEngine):
         start_timeout: int = 60,
         **_: Any,
     ) -> Any:
-        """Execute the notebook of ``nb_man``; note what it read of ``book`` in the file ``depends``."""
+        """Execute the notebook of ``nb_man``; write what it read of ``book`` to ``depends``."""
         # Sockets of the file system: nobody else on the machine can listen in on a port.
         config = Config({"KernelManager": {"transport": "ipc"}})
         client = Client(

@@ -68,8 +68,8 @@ def insist(app: Sphinx, env: BuildEnvironment) -> None:
         passed = {claim.replace(".", "-") for claim, holds in recorded.items() if holds}
         if label not in passed:
             logger.warning(
-                "%s %r is not verified: expected a passing verify() or refute() of the claim of that "
-                "name (dots for dashes) on this page, got %s",
+                "%s %r is not verified: expected a passing verify() or refute() of the claim of "
+                "that name (dots for dashes) on this page, got %s",
                 proof["realtype"],
                 label,
                 sorted(recorded) or "none",
@@ -100,7 +100,7 @@ def _records(env: BuildEnvironment) -> dict[str, dict[str, bool]]:
     """For each page, the claims checked on it and whether they hold."""
     if not hasattr(env, "bookkit_checks"):
         env.bookkit_checks = {}  # type: ignore[attr-defined]
-    return env.bookkit_checks  # type: ignore[attr-defined,no-any-return]
+    return env.bookkit_checks  # type: ignore[attr-defined]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""One style for every figure, and figures as accessible HTML that is legible on light and dark pages.
+"""One style for every figure, and figures as accessible HTML, legible on light and dark pages.
 
-A figure becomes inline SVG whose ink is the page's own text colour: matplotlib draws text, axes and grid in
-three signal colours, and these are replaced by CSS. Where a drawing is too intricate for SVG it
-becomes a WebP picture on a light card.
+A figure becomes inline SVG whose ink is the page's own text colour: matplotlib draws text, axes and
+grid in three signal colours, and these are replaced by CSS. Where a drawing is too intricate for
+SVG it becomes a WebP picture on a light card.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+from cycler import cycler
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Distinct for every common colour blindness, and at least 3 : 1 against white and against the dark page.
-PALETTE = ("#0077bb", "#d55e00", "#009e73", "#b66dc0", "#8c7a3f", "#7f7f7f")
+# Distinct for the common colour blindnesses, and at least 3 : 1 against the page, light or dark.
+PALETTE = ("#0077bb", "#d55e00", "#009e73", "#8a4df0", "#8a94a0")
 _INK, _GRID, _PAPER = "#010203", "#040506", "#070809"
 _CSS = {_INK: "currentColor", _GRID: "var(--bk-grid,#cfd4da)", _PAPER: "var(--bk-paper,#fff)"}
 # SVG is kept up to this size; beyond it, the smaller of SVG and WebP.
@@ -42,7 +43,7 @@ STYLE: dict[str, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(linestyle=["-", "--"]) * cycler(color=PALETTE),
     "grid.color": _GRID,
     "grid.linewidth": 0.8,
     "text.color": _INK,
@@ -68,7 +69,7 @@ STYLE: dict[str, Any] = {
 
 def use_style() -> None:
     """Set matplotlib's defaults to the book's style; once, in a notebook's set-up cell."""
-    mpl.rcParams.update(STYLE)
+    mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
 
 
 def show(figure: Figure, alt: str, caption: str | None = None, format: str = "auto") -> None:
@@ -95,7 +96,7 @@ def as_html(
     format: str = "auto",
     data: dict[str, str] | None = None,
 ) -> str:
-    """``figure`` as an HTML ``<figure>``; closes it. Arguments as in `show`; ``data`` as data attributes.
+    """``figure`` as an HTML ``<figure>``; closes it. As `show`, with ``data`` as attributes.
 
     The attribute ``data-digest`` holds the first sixteen digits of the SHA-256 of the picture.
     """
@@ -122,7 +123,7 @@ def _picture(figure: Figure, alt: str, format: str) -> str:
 
 
 def _svg(figure: Figure, alt: str) -> str:
-    """Inline SVG in the page's colours, its ids its own, its coordinates to a hundredth of a point."""
+    """Inline SVG in the page's colours, with ids of its own and shortened coordinates."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     svg = stream.getvalue()
@@ -135,8 +136,8 @@ def _svg(figure: Figure, alt: str) -> str:
     svg = _own_ids(svg, tag)
     svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
     opening = (
-        f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{html.escape(alt)}" '
-        f"{_size(figure)} viewBox="
+        f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
+        f'aria-label="{html.escape(alt)}" {_size(figure)} viewBox='
     )
     return re.sub(r"<svg[^>]*viewBox=", lambda _: opening, svg, count=1).replace(
         ' xmlns="http://www.w3.org/2000/svg" version="1.1"', "", 1
@@ -172,13 +173,13 @@ def _webp(figure: Figure, alt: str) -> str:
 
 
 def _size(figure: Figure) -> str:
-    """Natural width in CSS pixels; on a phone it shrinks, but only as far as its text stays legible."""
+    """Natural width in CSS pixels; on a phone it shrinks, as far as its text stays legible."""
     width = figure.get_size_inches()[0] * 96
     return f'style="width:{width:.0f}px;min-width:{width * 0.6:.0f}px"'
 
 
 def _close(figure: Figure) -> None:
-    """Let pyplot forget the figure: otherwise the inline backend shows it again, without its text."""
+    """Let pyplot forget the figure: otherwise the inline backend shows it again."""
     import matplotlib.pyplot as plt
 
     plt.close(figure)

@@ -60,7 +60,7 @@ def _without_records(output: Any) -> Any:
 
 
 def _dress(cell: Any) -> None:
-    """Say in Sphinx's terms what our tags mean: set-up stays off the page, solutions start folded."""
+    """Say in Sphinx's terms what our tags mean: set-up is hidden, solutions are folded."""
     tags = cell.metadata.get("tags", [])
     if "setup" in tags:
         cell.metadata["tags"] = [*tags, "remove-cell"]

@@ -26,7 +26,7 @@ def configure(app: Sphinx, config: Config) -> None:
 def tidy_scripts(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Drop what is emitted twice, which is a syntax error for a ``const``, and Thebe, which asks a network."""
+    """Drop scripts emitted twice (a second ``const`` is an error) and Thebe (it asks a network)."""
     seen: set[tuple[Any, ...]] = set()
     kept = []
     for script in context.get("script_files", []):

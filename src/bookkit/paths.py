@@ -99,7 +99,7 @@ def _entries(node: Any) -> Any:
 
 
 def single_threaded() -> dict[str, str]:
-    """The environment of a kernel of the build: one thread, no progress bars, sliders drawn ahead."""
+    """The environment of the build's kernels: one thread, no progress bars, sliders drawn ahead."""
     return {
         "BOOKKIT_STATIC": "1",
         "OMP_NUM_THREADS": "1",

@@ -1,8 +1,8 @@
 """In the kernel: note which source files a notebook imports and which data files it opens.
 
-The build runs `start` before the first cell and `write` after the last one. Of a data file the whole folder
-counts (Parquet files are opened outside Python's sight, their sidecars are not), except that of a
-file directly below ``data/`` only the file itself counts.
+The build runs `start` before the first cell and `write` after the last one. Of a data file the
+whole folder counts (Parquet files are opened outside Python's sight, their sidecars are not);
+directly below ``data/`` it is the file itself.
 """
 
 from __future__ import annotations

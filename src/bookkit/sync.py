@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ METADATA = {
 SETUP = """\
 # Installs the book where it is missing: on Colab, or in a bare virtualenv.
 try:
-    import bookkit
+    import bookkit  # noqa: F401
 except ImportError:
     REPOSITORY = "{repository}"
     %pip install -q -e "git+{{REPOSITORY}}#egg=entropy-rl[book]"
@@ -29,8 +31,8 @@ except ImportError:
 def sync(book: Path, sources: Sequence[Path] | None = None, check: bool = False) -> list[Path]:
     """Bring notebooks into the committed form and return those that were not in it.
 
-    A ``.md`` file in MyST notebook format becomes ``book/<its name>.ipynb``; a notebook is rewritten in
-    place. Either way outputs go, and the set-up cell is put in or brought up to date.
+    A ``.md`` file in MyST notebook format becomes ``book/<its name>.ipynb``; a notebook is
+    rewritten in place. Either way outputs go, and the set-up cell is put in or brought up to date.
 
     Args:
         book: the root of the repository.
@@ -40,7 +42,7 @@ def sync(book: Path, sources: Sequence[Path] | None = None, check: bool = False)
     changed = []
     for source in paths.notebooks(book) if sources is None else sources:
         target = book / "book" / f"{source.stem}.ipynb" if source.suffix == ".md" else source
-        text = nbformat.writes(normalise(_read(source), setup_cell(book))) + "\n"
+        text = _formatted(nbformat.writes(normalise(_read(source), setup_cell(book))), target)
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
             changed.append(target)
             if not check:
@@ -75,7 +77,7 @@ def tags(cell: Any) -> list[str]:
 
 
 def _read(source: Path) -> nbformat.NotebookNode:
-    """A notebook from ``.ipynb``, or from MyST ``.md`` by jupytext, whose cell ids are drawn at random."""
+    """A notebook from ``.ipynb``, or from MyST ``.md`` by jupytext, which draws ids at random."""
     if source.suffix != ".md":
         return nbformat.read(source, as_version=4)
     import jupytext
@@ -84,6 +86,15 @@ def _read(source: Path) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         cell.id = ""
     return notebook
+
+
+def _formatted(text: str, target: Path) -> str:
+    """``text`` with its code cells as ruff formats them, by the settings that hold for ``target``."""
+    ruff = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(target), "-"]
+    done = subprocess.run(ruff, input=text + "\n", capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"{target.name}: expected valid Python, got {done.stderr.strip()}")
+    return done.stdout
 
 
 def _cell_metadata(cell: Any) -> dict[str, Any]:
@@ -95,7 +106,7 @@ def _cell_metadata(cell: Any) -> dict[str, Any]:
 
 
 def _own_id(cell: Any, seen: set[str]) -> str:
-    """The cell's id, else one made of its content, so that a conversion gives the same notebook twice."""
+    """The cell's id, else one made of its content, so that a conversion is repeatable."""
     name = cell.get("id") or hashlib.sha256(cell.source.encode()).hexdigest()[:8]
     while name in seen:
         name += "x"

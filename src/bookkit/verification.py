@@ -11,7 +11,7 @@ from entropy_rl.checks import Check, Refutation, Result, run
 
 
 class CheckFailed(AssertionError):
-    """A claim does not hold, one of its negative controls was not detected, or a refutation refutes nothing."""
+    """A claim does not hold, a negative control was missed, or a counterexample refutes nothing."""
 
 
 def verify(claim: str) -> None:
@@ -79,7 +79,8 @@ def _check_card(check: Check) -> str:
     )
     table = (
         "<table><thead><tr><th scope='col'>what was computed</th><th scope='col'>is off by</th>"
-        f"<th scope='col'>must be</th><th scope='col'></th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        "<th scope='col'>must be</th><td></td></tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table>"
     )
     body = f"<p>{html.escape(check.how)}</p>{error}{table}{_functions(check.functions)}"
     return _card("verified" if check.holds else "failed", check.claim, body)
@@ -137,7 +138,8 @@ def _check_text(check: Check) -> str:
         f"{c.name}: {c.residual:.3g} (must exceed {c.least:.3g})" for c in check.controls
     )
     verdict = "holds" if check.holds else "does not hold"
-    return f"{check.claim} {verdict}: off by {check.residual:.3g} of {check.tolerance:.3g}; controls: {controls}"
+    off = f"off by {check.residual:.3g} of {check.tolerance:.3g}"
+    return f"{check.claim} {verdict}: {off}; controls: {controls}"
 
 
 def _refutation_text(result: Refutation) -> str:

@@ -30,11 +30,11 @@ def explore(
 ) -> None:
     """Show ``draw(**values)`` under one or two sliders over ``grid``.
 
-    With a kernel a point is drawn when it is first visited. On the built page the whole grid was drawn
-    ahead, so the sliders need no kernel.
+    With a kernel a point is drawn when it is first visited. On the built page the whole grid was
+    drawn ahead, so the sliders need no kernel.
 
     Args:
-        draw: returns a matplotlib figure, or a pair of a figure and a dictionary of the numbers it shows.
+        draw: returns a matplotlib figure, or a figure and a dictionary of the numbers it shows.
         alt: what the figure shows, as a function of the values or as a format string of them.
         labels: the names of the sliders as the reader sees them, such as ``{"beta": "β"}``.
         play: whether a Play button moves the first slider.
@@ -43,7 +43,7 @@ def explore(
         grid: for each argument of ``draw`` its values, in the slider's order.
 
     Raises:
-        ValueError: no slider or more than two, an empty or repeated grid, or a grid over its budget.
+        ValueError: not one or two sliders, empty or repeated values, or frames over the budget.
     """
     explorer = Explorer(draw, grid, alt, dict(labels or {}), play, format)
     if not paths.is_static():
@@ -106,7 +106,7 @@ def animate(
 
 
 class Explorer:
-    """The widgets of one `explore`: sliders, and a stack of frames (of stacks of frames, for two)."""
+    """The widgets of one `explore`: sliders, and a stack of frames (of stacks, for two sliders)."""
 
     def __init__(
         self,

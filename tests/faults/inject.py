@@ -1,0 +1,81 @@
+"""Put one fault at a time into a copy of the package and see which tests go red.
+
+``python tests/faults/inject.py`` prints the list of faults and what caught each.
+"""
+
+import shutil
+import tempfile
+from multiprocessing import get_context
+from pathlib import Path
+
+from child import judge
+from table import FAULTS, Fault
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "entropy_rl"
+LIMIT = 300
+
+
+def copy_package(folder: Path, fault: Fault | None = None) -> Path:
+    """A folder to put on the path, with the package in it, ``fault`` included."""
+    source = folder / "src"
+    shutil.copytree(PACKAGE, source / "entropy_rl", ignore=shutil.ignore_patterns("__pycache__"))
+    if fault is not None:
+        file = source / "entropy_rl" / fault.file
+        text = file.read_text(encoding="utf-8")
+        found = text.count(fault.original)
+        if found != 1:
+            raise LookupError(f"{fault.file}: {fault.original!r} stands there {found} times, not 1")
+        file.write_text(text.replace(fault.original, fault.mutated), encoding="utf-8")
+    return source
+
+
+def run(source: Path, tests: tuple[str, ...]) -> dict[str, str]:
+    """The outcome of every test, run in a process of its own on the package in ``source``.
+
+    The processes are forked off a server that has imported torch but not the package: a second
+    each instead of five.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["gymnasium", "hypothesis", "pytest", "scipy.stats", "torch"])
+    verdict, sender = context.Pipe(duplex=False)
+    log = source.with_name("log")
+    process = context.Process(target=judge, args=(ROOT, source, tests, log, sender))
+    process.start()
+    sender.close()
+    try:
+        if verdict.poll(LIMIT):
+            return verdict.recv()
+        raise RuntimeError(f"no verdict after {LIMIT} s:\n{log.read_text()}")
+    except EOFError:
+        raise RuntimeError(f"no verdict:\n{log.read_text()}") from None
+    finally:
+        process.kill()
+        process.join()
+
+
+def red(fault: Fault) -> dict[str, list[str]]:
+    """For each test that should catch the fault, its cases that failed on an assertion."""
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes = run(copy_package(Path(folder), fault), fault.caught_by)
+    return {
+        test: [case for case, outcome in outcomes.items() if of(case, test) and outcome == "failed"]
+        for test in fault.caught_by
+    }
+
+
+def of(case: str, test: str) -> bool:
+    """Whether ``case`` is ``test`` or one of its parametrised cases."""
+    return case.split("[")[0] == test
+
+
+def main() -> None:
+    """Print what caught each fault."""
+    print("| fault | where | caught by |\n|---|---|---|")
+    for fault in FAULTS:
+        caught = [f"`{test}` ({len(cases)})" for test, cases in red(fault).items() if cases]
+        print(f"| {fault.name} | `{fault.file}` | {', '.join(caught) or '**nothing**'} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -87,6 +87,13 @@ def test_a_game_solved_by_hand():
     assert mdp.from_start(value) == pytest.approx(0.25 / (1 - 0.75 * 0.8), abs=1e-10)
 
 
+def test_an_illegal_action_is_never_chosen():
+    mdp = hunters_mdp(HuntersRabbits(size=2, hunters=1))
+    only_stay = (mdp.actions[:, 0] == 4).expand_as(mdp.legal)
+    stuck = dataclasses.replace(mdp, legal=only_stay)
+    assert (optimal_value(stuck) == 0).all()
+
+
 def test_policy_value_solves_the_linear_system():
     mdp = hunters_mdp(HuntersRabbits(size=2, hunters=2))
     probs = torch.rand(mdp.reward.shape, dtype=torch.float64) * mdp.legal

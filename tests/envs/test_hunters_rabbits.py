@@ -248,7 +248,9 @@ def test_states_are_batches():
     assert len(state) == 6
     some = torch.tensor([True, False, False, True, False, False])
     assert (state[some].hunters == state.hunters[[0, 3]]).all()
+    kept = state.hunters.clone()
     swapped = state.replaced(some, state[4:])
+    assert (state.hunters == kept).all()
     assert (swapped.hunters == state.hunters[[4, 1, 2, 5, 4, 5]]).all()
     assert state.to("cpu").device == torch.device("cpu")
 

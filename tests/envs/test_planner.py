@@ -77,6 +77,10 @@ def test_captures_at_reset_count_and_take_no_time():
     limit = physical_limit(once, episodes=2)
     assert (limit.length, limit.reward) == (0, 2)
     assert random_play(once, episodes=2) == limit
+    some = HuntersRabbits(size=2, hunters=2, placement="iid", capture_at_reset=True)
+    limit = physical_limit(some, episodes=50)
+    assert 0 < limit.length < 1
+    assert limit.reward == 2
     later = HuntersRabbits(size=1, hunters=2, placement="iid")
     limit = physical_limit(later, episodes=2)
     assert (limit.length, limit.reward) == (1, 2)

@@ -27,8 +27,10 @@ MASKINGS = ("observation", "clip")
 
 @dataclass(frozen=True)
 class HuntersState(Batch):
-    """``N`` games. A code below ``n²`` is the cell (row·n + column) of an active body; a captured
-    rabbit, and the hunter that has it, carry ``n² +`` the cell of the capture.
+    """``N`` games, a code for every body.
+
+    A code below ``n²`` is the cell (row·n + column) of an active body; a captured rabbit, and the
+    hunter that has it, carry ``n² +`` the cell of the capture.
 
     Attributes:
         hunters: codes, int64 ``(N, d)``.
@@ -48,7 +50,7 @@ class HuntersRabbits:
     """The game, batched: ``reset(num)`` draws, ``step(state, actions)`` is a function of the two.
 
     The paper leaves four things open; each is an option, and the default is the reading named
-    first. Score = Σₜ γᵗ⁻¹⁺ᵉ · (captures at step t), t = 1, 2, …, with e the ``exponent``.
+    first, under which the printed figures are plausible. Score = Σₜ γᵗ⁻¹⁺ᵉ · (captures at step t), t = 1, 2, …, with e the ``exponent``.
 
     Args:
         size: n, cells on a side, ≥ 1.

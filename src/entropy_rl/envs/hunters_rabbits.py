@@ -50,7 +50,9 @@ class HuntersRabbits:
     """The game, batched: ``reset(num)`` draws, ``step(state, actions)`` is a function of the two.
 
     The paper leaves four things open; each is an option, and the default is the reading named
-    first, under which the printed figures are plausible. Score = Σₜ γᵗ⁻¹⁺ᵉ · (captures at step t), t = 1, 2, …, with e the ``exponent``.
+    first, under which the printed figures are plausible. With e the ``exponent``,
+
+        score = Σₜ γᵗ⁻¹⁺ᵉ · (captures at step t),  t = 1, 2, …
 
     Args:
         size: n, cells on a side, ≥ 1.
@@ -120,7 +122,7 @@ class HuntersRabbits:
 
     @cached_property
     def observation_space(self) -> spaces.Space:
-        """What one game shows, a Box ``(D,)``; in a Dict with the mask ``(d, 9)`` where there is one."""
+        """What one game shows: a Box ``(D,)``, in a Dict with the mask ``(d, 9)`` if masked."""
         width = 2 * self.hunters * self.body_width
         low = -1.0 if self.observation == "coordinates" else 0.0
         box = spaces.Box(low, 1.0, (width,), np.float32)

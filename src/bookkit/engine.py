@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from typing import Any
 
 from nbclient.util import run_sync
@@ -57,13 +58,18 @@ class Engine(PapermillEngine):
         **_: Any,
     ) -> Any:
         """Execute the notebook of ``nb_man``; write what it read of ``book`` to ``depends``."""
-        # Sockets of the file system: nobody else on the machine can listen in on a port.
-        config = Config({"KernelManager": {"transport": "ipc"}})
-        client = Client(
-            nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, config=config
-        )
-        client.book, client.depends = book, depends
-        return client.execute()
+        # Sockets of the file system: nobody else on the machine can listen in on a port. Their
+        # folder is this kernel's own, or two kernels started at a time would share them.
+        with tempfile.TemporaryDirectory(prefix="bookkit-") as folder:
+            manager = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}
+            client = Client(
+                nb_man,
+                kernel_name=kernel_name,
+                startup_timeout=start_timeout,
+                config=Config({"KernelManager": manager}),
+            )
+            client.book, client.depends = book, depends
+            return client.execute()
 
 
 def register() -> None:

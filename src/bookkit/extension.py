@@ -1,4 +1,4 @@
-"""The Sphinx extension: hand over executed twins, insist on verified theorems, dress the pages."""
+"""A Sphinx extension: hand over executed twins, insist on verified theorems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from bookkit import colophon, handover, pages, paths
+from bookkit import colophon, handover, paths
 
 logger = logging.getLogger(__name__)
 MUST_BE_VERIFIED = {"theorem", "proposition", "lemma", "corollary"}
@@ -110,6 +110,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-purge-doc", forget)
     app.connect("env-merge-info", merge)
     app.add_directive("colophon", colophon.Colophon)
-    pages.setup(app)
     pylogging.getLogger("sphinx.sphinx.util.docutils").addFilter(not_a_citation)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

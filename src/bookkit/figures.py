@@ -134,7 +134,7 @@ def _svg(figure: Figure, alt: str) -> str:
         svg = svg.replace(signal, colour)
     tag = hashlib.sha256((alt + svg).encode()).hexdigest()[:8]
     svg = _own_ids(svg, tag)
-    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
+    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><").strip()
     opening = (
         f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
         f'aria-label="{html.escape(alt)}" {_size(figure)} viewBox='

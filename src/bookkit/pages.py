@@ -1,4 +1,4 @@
-"""Dress every page: our style sheet and scripts, and what the theme gets wrong."""
+"""A Sphinx extension that dresses every page: our style sheet and scripts, the theme's faults."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tidy_scripts(
     context["script_files"] = kept
 
 
-def setup(app: Sphinx) -> None:
+def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("config-inited", configure)
     # After every extension that adds scripts, before they are written.
@@ -47,3 +47,4 @@ def setup(app: Sphinx) -> None:
     app.add_css_file("bookkit.css", priority=900)
     app.add_js_file("bookkit-first.js", priority=1)
     app.add_js_file("bookkit.js", loading_method="defer")
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

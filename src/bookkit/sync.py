@@ -89,7 +89,7 @@ def _read(source: Path) -> nbformat.NotebookNode:
 
 
 def _formatted(text: str, target: Path) -> str:
-    """``text`` with its code cells as ruff formats them, by the settings that hold for ``target``."""
+    """``text`` with its code cells formatted by ruff, by the settings that hold for ``target``."""
     ruff = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(target), "-"]
     done = subprocess.run(ruff, input=text + "\n", capture_output=True, text=True)
     if done.returncode:

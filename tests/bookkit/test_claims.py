@@ -1,0 +1,135 @@
+"""The ledger: every claim has a row, every status is computed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bookkit import claims, paths
+from bookkit.claims import Claim, Reproduction, load, status
+from entropy_rl.checks import CHECKS, Check, Control, Refutation
+
+ROW = {
+    "id": "a.b",
+    "paper": "a",
+    "place": "p",
+    "kind": "theorem",
+    "says": "s",
+    "printed": "holds",
+    "chapter": "c",
+    "evidence": "check",
+}
+
+
+def claim(**changes: str) -> Claim:
+    return Claim(**{**ROW, **changes})
+
+
+def test_checks_and_rows_match() -> None:
+    rows = {c.id for c in load().values() if c.evidence == "check"}
+    assert rows == set(CHECKS)
+
+
+def test_every_paper_is_in_the_bibliography() -> None:
+    bibliography = (paths.root() / "book" / "references.bib").read_text()
+    for paper in {c.paper for c in load().values()} - {"book"}:
+        assert f"{{{paper},\n" in bibliography
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"kind": "theorm"}, "did you mean 'theorem'"),
+        ({"printed": "maybe"}, "printed: expected one of"),
+        ({"evidence": "hearsay"}, "evidence: expected one of"),
+        ({"printed": "false"}, "correction: expected none for a claim that holds, one otherwise"),
+        ({"correction": "c"}, "correction: expected none"),
+        ({"status": "verified"}, "unexpected keyword argument 'status'"),
+    ],
+)
+def test_a_bad_row_is_refused(tmp_path: Path, changes: dict[str, str], complaint: str) -> None:
+    path = tmp_path / "claims.yml"
+    path.write_text(yaml.safe_dump([{**ROW, **changes}]))
+    with pytest.raises(ValueError, match=complaint):
+        load(path)
+
+
+def test_an_id_stands_once(tmp_path: Path) -> None:
+    path = tmp_path / "claims.yml"
+    path.write_text(yaml.safe_dump([ROW, ROW]))
+    with pytest.raises(ValueError, match=r"'a\.b' twice"):
+        load(path)
+
+
+def a_check(residual: float) -> Check:
+    return Check("a.b", residual, 1e-10, (Control("c", 1.0, 0.1),), (), "how")
+
+
+FALSE = {"printed": "false", "correction": "c"}
+NEAR, FAR = (9.0, 11.0), (20.0, 22.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "evidence", "expected"),
+    [
+        ({}, a_check(0.0), "verified"),
+        (FALSE, a_check(0.0), "corrected"),
+        (FALSE, Refutation("a.b", "w", 0.0, 1.0, 0.1), "refuted"),
+        ({}, Reproduction(NEAR, (10.0, 12.0), "lower", True), "reproduced"),
+        ({}, Reproduction(FAR, NEAR, "lower", True), "reproduced"),
+        ({}, Reproduction(NEAR, FAR, "lower", True), "not reproduced"),
+        ({}, Reproduction(NEAR, FAR, "higher", True), "reproduced"),
+        ({}, Reproduction(FAR, NEAR, "higher", True), "not reproduced"),
+        ({}, Reproduction(NEAR, FAR, "lower", False, same_order=True), "partly"),
+        ({}, Reproduction(NEAR, NEAR, "lower", False), "not reproduced"),
+        ({}, None, "not attempted"),
+    ],
+)
+def test_status(changes: dict[str, str], evidence: Any, expected: str) -> None:
+    assert status(claim(**changes), evidence) == expected
+    assert expected in claims.STATUSES
+
+
+def test_a_failing_check_has_no_status() -> None:
+    with pytest.raises(ValueError, match="expected a check that holds"):
+        status(claim(), a_check(1.0))
+
+
+def test_the_ledger_as_html(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {
+        "a.b": claim(),
+        "a.c": claim(id="a.c", evidence="run", chapter="elsewhere"),
+        "a.d": claim(id="a.d", evidence="none", **FALSE),
+    }
+    monkeypatch.setattr(claims, "load", lambda: rows)
+    monkeypatch.setattr(claims, "run", lambda name: a_check(0.0))
+    table = claims.ledger({"a.c": Reproduction(NEAR, NEAR, "lower", True)})
+    assert list(table["status"]) == ["verified", "reproduced", "not attempted"]
+    shown = claims.as_html(table, pages={"c"})
+    assert "<a href='c.html'><code>a.b</code>" in shown
+    assert "elsewhere.html" not in shown
+    assert "id='claim-a-b'" in shown
+    with pytest.raises(ValueError, match=r"runs: expected one of 'a\.c', got 'a\.b'"):
+        claims.ledger({"a.b": Reproduction(NEAR, NEAR, "lower", True)})
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "cell"),
+    [
+        ("zhang2018_table1", 40, ("lstm", "smoothed", "length", 5.6, 0.2)),
+        ("zhang2018_table2", 8, ("mmdp", "exact", "reward", 2.1, 0.01)),
+        ("zhang2018_table3", 16, ("lstm", "unbiased_gradient", "optimal_percent", 95.7, 2.7)),
+    ],
+)
+def test_printed_tables(table: str, rows: int, cell: tuple[Any, ...]) -> None:
+    with (paths.root() / "data" / "papers" / f"{table}.csv").open() as file:
+        found = [
+            (r["policy"], r["entropy"], r["metric"], float(r["mean"]), float(r["std"]))
+            for r in csv.DictReader(file)
+        ]
+    assert len(found) == len(set(found)) == rows
+    assert cell in found

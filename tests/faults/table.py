@@ -82,9 +82,9 @@ FAULTS = (
     ),
     Fault(
         "the features that a baseline reads see aⱼ",
-        "stepwise.py",
-        "unflatten(torch.stack(stacked, 1), batch) if stacked",
-        "unflatten(torch.stack(stacked, 1).roll(-1, 1), batch) if stacked",
+        "policies/_lstm_chain.py",
+        "inputs[:, :, :H].transpose(0, 1), out",
+        "inputs[:, :, :H].roll(-1, 0).transpose(0, 1), out",
         (STEPWISE + "test_no_component_sees_itself_or_later_ones",),
     ),
     Fault(
@@ -109,9 +109,9 @@ FAULTS = (
     ),
     Fault(
         "the LSTM fed aᵢ instead of aᵢ₋₁",
-        "stepwise.py",
-        "policy.step(state, previous)\n        previous = rows[:, i]",
-        "policy.step(state, previous)\n        previous = rows[:, min(i + 1, policy.d - 1)]",
+        "policies/_lstm_chain.py",
+        "drawn, d = actions.t(), actions.shape[1]",
+        "drawn, d = actions.t().roll(-1, 0), actions.shape[1]",
         (
             FAMILIES + "test_lstm_is_the_textbook_cell",
             STEPWISE + "test_no_component_sees_itself_or_later_ones",

@@ -8,8 +8,10 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from entropy_rl import _validate
+from entropy_rl import _validate, stepwise
+from entropy_rl.conditionals import Conditionals
 from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
+from entropy_rl.policies._lstm_chain import lstm_chain
 from entropy_rl.policies._spaces import observation_size
 from entropy_rl.stepwise import Observation, State
 
@@ -18,7 +20,7 @@ class LSTMPolicy(CategoricalPolicy):
     """p(aᵢ | s, a_<i) from an LSTM cell fed [one-hot aᵢ₋₁, s] at every component.
 
     The input matrix is split: the part for s is applied once a state, the part for the one-hot is
-    an embedding look-up. Equal to ``torch.nn.LSTMCell`` on the concatenation, and faster.
+    a look-up. Equal to ``torch.nn.LSTMCell`` on the concatenation, and faster.
 
     Args:
         observation_space: see :class:`~entropy_rl.policies._base.CategoricalPolicy`.
@@ -60,7 +62,7 @@ class LSTMPolicy(CategoricalPolicy):
             gates = torch.addmm(
                 gates + self.from_previous(previous), h, self.from_hidden.weight.t()
             )
-        # Gates in the order input, forget, output, candidate: the three sigmoids are one call.
+        # Gates in the order input, forget, output, candidate.
         sigmoid = gates[:, : 3 * self.hidden_size].sigmoid()
         candidate = gates[:, 3 * self.hidden_size :].tanh()
         keep_in, keep_old, keep_out = sigmoid.chunk(3, 1)
@@ -68,3 +70,55 @@ class LSTMPolicy(CategoricalPolicy):
         h = keep_out * c.tanh()
         log_probs = masked_log_softmax(self.head(h), component_legality(mask, i))
         return log_probs, h, (projected, h, c, mask, i + 1)
+
+    def sample(self, obs: Observation, generator: torch.Generator | None = None) -> Conditionals:
+        """As in the base class, from the same noise, in one autograd node (no second derivative).
+
+        Args:
+            obs: ``(*batch, …)``, or a dict with an action mask.
+            generator: the source of randomness, on the policy's device.
+        """
+        x, mask = self._read(obs)
+        _validate.generator("generator", generator, x.device)
+        noise = torch.empty(
+            (self.d, len(x), self.K), dtype=_wide(x.dtype), device=x.device
+        ).exponential_(generator=generator)
+        # argmaxₖ p(k) / Eₖ = argmaxₖ log p(k) - log Eₖ; an exact 0 of E would make -inf + inf.
+        gumbel = noise.clamp_min_(torch.finfo(noise.dtype).tiny).log_().neg_()
+        if mask is not None:
+            gumbel.masked_fill_(~mask.transpose(0, 1), -torch.inf)
+        return self._chain(obs, x, mask, perturbation=gumbel)
+
+    def conditionals(self, obs: Observation, actions: Tensor) -> Conditionals:
+        """As in the base class, in one autograd node (no second derivative).
+
+        Raises:
+            ValueError: actions of another shape or dtype, out of range, or masked.
+        """
+        rows = stepwise.check_actions(self, self.batch_shape(obs), actions)
+        x, mask = self._read(obs)
+        return stepwise.check_legal(self._chain(obs, x, mask, actions=rows))
+
+    def _chain(
+        self, obs: Observation, x: Tensor, mask: Tensor | None, **how: Tensor
+    ) -> Conditionals:
+        logits, hidden, actions = lstm_chain(
+            self.from_observation(x),
+            self.from_hidden.weight,
+            self.from_previous.weight,
+            self.head.weight,
+            self.head.bias,
+            **how,
+        )
+        batch = self.batch_shape(obs)
+        return Conditionals(
+            stepwise.unflatten(masked_log_softmax(logits, mask), batch),
+            stepwise.unflatten(actions, batch),
+            stepwise.unflatten(hidden, batch),
+            validate_args=False,
+        )
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    """The dtype of log-probabilities: float32 for half precisions."""
+    return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype

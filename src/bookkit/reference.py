@@ -28,18 +28,8 @@ def shorten(
     return ("", None) if getattr(member, "_is_protocol", False) else None
 
 
-def unfold(
-    app: Sphinx, what: str, name: str, member: object, options: Any, lines: list[str]
-) -> None:
-    """Keep napoleon from taking what stands before a colon in a property's first line for a type."""
-    if what in ("attribute", "property"):
-        lines.insert(0, "")
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("autodoc-skip-member", skip)
     app.connect("autodoc-process-signature", shorten)
-    # Before napoleon, which connects at 500.
-    app.connect("autodoc-process-docstring", unfold, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -122,7 +122,7 @@ class HuntersRabbits:
 
     @cached_property
     def observation_space(self) -> spaces.Space:
-        """What one game shows: a Box ``(D,)``, in a Dict with the mask ``(d, 9)`` if masked."""
+        """A Box ``(D,)``, what one game shows; in a Dict with the mask ``(d, 9)`` if masked."""
         width = 2 * self.hunters * self.body_width
         low = -1.0 if self.observation == "coordinates" else 0.0
         box = spaces.Box(low, 1.0, (width,), np.float32)

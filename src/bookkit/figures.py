@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from cycler import cycler
 
+from entropy_rl import _validate
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -86,40 +88,33 @@ def show(figure: Figure, alt: str, caption: str | None = None, format: str = "au
     """
     from IPython.display import HTML, display
 
-    display(HTML(as_html(figure, alt, caption, format)))
+    display(HTML(wrap(picture(figure, alt, format), caption)))
 
 
-def as_html(
-    figure: Figure,
-    alt: str,
-    caption: str | None = None,
-    format: str = "auto",
-    data: dict[str, str] | None = None,
-) -> str:
-    """``figure`` as an HTML ``<figure>``; closes it. As `show`, with ``data`` as attributes.
-
-    The attribute ``data-digest`` holds the first sixteen digits of the SHA-256 of the picture.
-    """
+def picture(figure: Figure, alt: str, format: str = "auto") -> str:
+    """``figure`` as an ``<svg>`` or an ``<img>``; closes it. Arguments as in `show`."""
     if not alt.strip():
-        raise ValueError("alt: expected a sentence on what the figure shows, got ''")
-    picture = _picture(figure, alt, format)
+        raise _validate.fail("alt", "a sentence on what the figure shows", repr(alt))
+    _validate.choice("format", format, ("auto", "svg", "webp"))
+    drawn = "" if format == "webp" else _svg(figure, alt)
+    if format == "webp" or (format == "auto" and len(drawn) > _SVG_BYTES):
+        webp = _webp(figure, alt)
+        drawn = min(drawn or webp, webp, key=len)
     _close(figure)
-    attributes = {"data-digest": hashlib.sha256(picture.encode()).hexdigest()[:16], **(data or {})}
-    written = "".join(f' {k}="{html.escape(v)}"' for k, v in attributes.items())
+    return drawn
+
+
+def wrap(picture: str, caption: str | None = None, data: dict[str, str] | None = None) -> str:
+    """A picture as an HTML ``<figure>`` with its digest, and ``data``, in data attributes."""
+    attributes = {"digest": digest(picture), **(data or {})}
+    written = "".join(f' data-{k}="{html.escape(v)}"' for k, v in attributes.items())
     below = f"<figcaption class='mathjax_process'>{caption}</figcaption>" if caption else ""
     return f'<figure class="bk-figure"{written}>{picture}{below}</figure>'
 
 
-def _picture(figure: Figure, alt: str, format: str) -> str:
-    """The ``<svg>`` or the ``<img>``."""
-    if format not in ("auto", "svg", "webp"):
-        raise ValueError(f"format: expected 'auto', 'svg' or 'webp', got {format!r}")
-    if format == "webp":
-        return _webp(figure, alt)
-    svg = _svg(figure, alt)
-    if format == "auto" and len(svg) > _SVG_BYTES:
-        return min(svg, _webp(figure, alt), key=len)
-    return svg
+def digest(picture: str) -> str:
+    """The first sixteen digits of the SHA-256 of a picture's text."""
+    return hashlib.sha256(picture.encode()).hexdigest()[:16]
 
 
 def _svg(figure: Figure, alt: str) -> str:

@@ -39,11 +39,20 @@ def tidy_scripts(
     context["script_files"] = kept
 
 
+def tidy_body(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Drop a role that its children contradict: lists of citations without list items."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="list" class="citation', 'class="citation')
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("config-inited", configure)
     # After every extension that adds scripts, before they are written.
     app.connect("html-page-context", tidy_scripts, priority=900)
+    app.connect("html-page-context", tidy_body)
     app.add_css_file("bookkit.css", priority=900)
     app.add_js_file("bookkit-first.js", priority=1)
     app.add_js_file("bookkit.js", loading_method="defer")

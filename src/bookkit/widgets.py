@@ -60,6 +60,7 @@ def explore(
     record = {
         "axes": {name: [_label(v) for v in values] for name, values in grid.items()},
         "bytes": weight,
+        "frames": list(explorer.records.values()),
     }
     bundle = {**explorer.widget._repr_mimebundle_(), EXPLORE_MIME: record}
     display(bundle, raw=True)
@@ -120,6 +121,7 @@ class Explorer:
         _check_grid(grid, labels)
         self.draw, self.alt, self.format = draw, alt, format
         self.grid = {name: list(values) for name, values in grid.items()}
+        self.records: dict[tuple[int, ...], dict[str, Any]] = {}
         shape = [range(len(values)) for values in self.grid.values()]
         self.frames = {index: ipywidgets.HTML() for index in itertools.product(*shape)}
         self.sliders = [
@@ -167,13 +169,14 @@ class Explorer:
         drawn = self.draw(**values)
         figure, numbers = drawn if isinstance(drawn, tuple) else (drawn, {})
         text = self.alt.format(**values) if isinstance(self.alt, str) else self.alt(**values)
-        data = {
-            "data-values": json.dumps(
-                {k: _label(v) for k, v in values.items()}, ensure_ascii=False
-            ),
-            "data-numbers": json.dumps(numbers, default=float),
+        picture = figures.picture(figure, text, self.format)
+        self.records[index] = {
+            "values": {name: _label(value) for name, value in values.items()},
+            "numbers": json.loads(json.dumps(numbers, default=float)),
+            "digest": figures.digest(picture),
         }
-        return figures.as_html(figure, text, format=self.format, data=data)
+        shown = {k: json.dumps(self.records[index][k]) for k in ("values", "numbers")}
+        return figures.wrap(picture, data=shown)
 
     def _stack(self, prefix: tuple[int, ...]) -> ipywidgets.Widget:
         """The frame at ``prefix``, or a stack of what lies below it, linked to its slider."""

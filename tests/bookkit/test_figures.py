@@ -80,7 +80,7 @@ def line() -> plt.Figure:
 
 
 def test_a_figure_is_inline_svg_in_the_pages_ink() -> None:
-    shown = figures.as_html(line(), "A curve <that> rises.", "Caption.")
+    shown = figures.wrap(figures.picture(line(), "A curve <that> rises."), "Caption.")
     assert 'role="img" aria-label="A curve &lt;that&gt; rises."' in shown
     assert "Caption." in shown
     assert "currentColor" in shown
@@ -91,7 +91,7 @@ def test_a_figure_is_inline_svg_in_the_pages_ink() -> None:
 
 
 def test_ids_are_unique_over_the_figures_of_a_page() -> None:
-    page = "".join(figures.as_html(line(), alt) for alt in ("one", "two"))
+    page = "".join(figures.picture(line(), alt) for alt in ("one", "two"))
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
@@ -99,7 +99,7 @@ def test_ids_are_unique_over_the_figures_of_a_page() -> None:
 
 
 def test_the_same_figure_gives_the_same_bytes() -> None:
-    assert figures.as_html(line(), "curve") == figures.as_html(line(), "curve")
+    assert figures.picture(line(), "curve") == figures.picture(line(), "curve")
 
 
 def test_shortened_numbers_move_nothing() -> None:
@@ -113,14 +113,18 @@ def test_an_intricate_figure_becomes_a_picture() -> None:
     figure, axes = plt.subplots()
     rng = np.random.default_rng(0)
     axes.scatter(*rng.normal(size=(2, 5000)), s=2)
-    shown = figures.as_html(figure, "A cloud.")
+    shown = figures.picture(figure, "A cloud.")
     assert 'src="data:image/webp;base64,' in shown
     assert 'alt="A cloud."' in shown
     assert len(shown) < 120_000
 
 
 def test_refusals() -> None:
-    with pytest.raises(ValueError, match="alt: expected a sentence"):
-        figures.as_html(line(), " ")
-    with pytest.raises(ValueError, match="format: expected 'auto', 'svg' or 'webp', got 'gif'"):
-        figures.as_html(line(), "curve", format="gif")
+    with pytest.raises(
+        ValueError, match="alt: expected a sentence on what the figure shows, got ' '"
+    ):
+        figures.picture(line(), " ")
+    with pytest.raises(
+        ValueError, match="format: expected one of 'auto', 'svg', 'webp', got 'gif'"
+    ):
+        figures.picture(line(), "curve", format="gif")

@@ -1,44 +1,64 @@
 /* What the theme and the widgets leave inaccessible, for every page at once. */
 (() => {
-  const SCROLLERS = "pre, .bk-figure, .math, mjx-container[display='true'], .bk-scroll, .jp-RenderedHTML";
+  const set = (element, key, value) => {
+    if (element.getAttribute(key) !== value) element.setAttribute(key, value);
+  };
 
   // Whoever scrolls by keyboard must be able to reach what scrolls.
-  function focusable() {
-    for (const box of document.querySelectorAll(SCROLLERS)) {
-      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-      else if (box.getAttribute("tabindex") === "0") box.removeAttribute("tabindex");
+  const SCROLLERS =
+    "pre, .bk-figure, .bk-card, .bk-scroll, div.math, mjx-container[display='true'], " +
+    ".output.text_html, .pst-scrollable-table-container";
+  function reach(root) {
+    for (const box of root.querySelectorAll(SCROLLERS)) {
+      const scrolls =
+        box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== "visible";
+      if (scrolls) set(box, "tabindex", "0");
     }
   }
 
-  // A slider's handle says which quantity it is and which value it stands at, not which index.
-  function nameSliders() {
-    for (const box of document.querySelectorAll(".jupyter-widgets.widget-hslider, .jupyter-widgets.widget-select-slider")) {
+  // A slider's handle says which quantity it is and at which value it stands, not at which index.
+  function nameSliders(root) {
+    for (const box of root.querySelectorAll(".widget-slider")) {
       const handle = box.querySelector(".noUi-handle");
-      const name = box.querySelector(".widget-label");
-      const value = box.querySelector(".widget-readout");
-      if (!handle || !value) continue;
-      const set = (key, text) => {
-        if (handle.getAttribute(key) !== text) handle.setAttribute(key, text);
-      };
-      set("aria-label", name ? name.textContent : "value");
-      set("aria-valuetext", value.textContent);
+      const readout = box.querySelector(".widget-readout");
+      const label = box.querySelector(".widget-label");
+      if (!handle || !readout) continue;
+      set(handle, "aria-label", (label && label.textContent) || "value");
+      set(handle, "aria-valuetext", readout.textContent);
+      // Its number can be typed over to no effect.
+      readout.removeAttribute("contenteditable");
+      if (label) label.removeAttribute("title");
     }
   }
 
-  const observer = new MutationObserver(() => {
-    nameSliders();
-    focusable();
-  });
-  addEventListener("load", () => {
-    nameSliders();
-    focusable();
-    observer.observe(document.querySelector("main") || document.body, {
+  function start() {
+    const root = document.querySelector(".bd-article") || document.body;
+    let due = false;
+    const tend = () => {
+      due = false;
+      nameSliders(root);
+      reach(root);
+    };
+    const soon = () => {
+      if (!due) {
+        due = true;
+        requestAnimationFrame(tend);
+      }
+    };
+    tend();
+    new MutationObserver((changes) => {
+      // At once for a slider, before a screen reader asks; the rest with the next frame.
+      if (changes.some((c) => c.attributeName === "aria-valuetext")) nameSliders(root);
+      soon();
+    }).observe(root, {
       subtree: true,
       childList: true,
       characterData: true,
       attributes: true,
-      attributeFilter: ["aria-valuetext", "aria-valuenow", "style"],
+      attributeFilter: ["aria-valuetext", "style", "class", "open"],
     });
-  });
-  addEventListener("resize", focusable);
+    addEventListener("resize", soon);
+  }
+  if (document.readyState === "complete") start();
+  else addEventListener("load", start);
 })();

@@ -1,0 +1,119 @@
+"""What the tests of the built book share: the browser, the pages, a visit to a page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, Playwright, Route
+
+from bookkit import paths
+
+ROOT = paths.root(Path(__file__).parent)
+PAGES = [p.relative_to(ROOT).with_suffix("").as_posix() for p in paths.documents(ROOT)]
+SCREENSHOTS = ROOT / "_build" / "screenshots"
+WIDTHS = {"desktop": 1280, "phone": 390}
+SCHEMES = ("light", "dark")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# A container's Chromium runs as root, without a sandbox, and must not phone home.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def launch(playwright: Playwright) -> Browser:
+    """A Chrome or Chromium: the machine's, else playwright's, else Debian's.
+
+    Raises:
+        RuntimeError: there is none, and none can be installed.
+    """
+    found = next((p for name in NAMES if (p := shutil.which(name))), None)
+    own = Path(playwright.chromium.executable_path)
+    if not found and not own.is_file():
+        _install()
+        found = next((p for name in NAMES if (p := shutil.which(name))), None)
+    if not found and not own.is_file():
+        raise RuntimeError(
+            "browser: expected a Chrome or Chromium in PATH, found none and could not install one; "
+            "run `playwright install chromium`, or install Debian's package chromium"
+        )
+    return playwright.chromium.launch(executable_path=found or own, args=FLAGS)
+
+
+def _install() -> None:
+    """Try playwright's download, then Debian's package."""
+    commands = [[sys.executable, "-m", "playwright", "install", "chromium"]]
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        commands += [["apt-get", "update", "-qq"], ["apt-get", "install", "-qq", "-y", "chromium"]]
+    for number, command in enumerate(commands):
+        done = subprocess.run(command, capture_output=True)
+        if number == 0 and done.returncode == 0:
+            return
+
+
+@dataclass
+class Visit:
+    """A page opened with the network denied, and what it tried."""
+
+    page: Page
+    off_host: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    @classmethod
+    def pay(cls, browser: Browser, base: str, name: str, scheme: str, width: int) -> Visit:
+        """Open page ``name`` below ``base`` and wait until it has settled."""
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,  # type: ignore[arg-type]
+            reduced_motion="reduce",
+        )
+        visit = cls(context.new_page())
+
+        def guard(route: Route) -> None:
+            if route.request.url.startswith((base, "data:", "blob:")):
+                route.continue_()
+            else:
+                visit.off_host.append(route.request.url)
+                route.abort()
+
+        context.route("**/*", guard)
+        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        visit.page.on("console", visit._note)
+        visit.page.goto(f"{base}{name}.html", wait_until="load")
+        visit.page.wait_for_function(SETTLED, timeout=60_000)
+        return visit
+
+    def close(self) -> None:
+        """Close the page and its context."""
+        self.page.context.close()
+
+    def _note(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(f"{message.text} ({message.location.get('url')})")
+
+
+# Formulas are typeset, widgets stand, fonts are there.
+SETTLED = """() => {
+  const mathjax = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;
+  if (mathjax && !window.bookSettled) {
+    window.bookSettled = "waiting";
+    Promise.all([mathjax, document.fonts.ready]).then(() => { window.bookSettled = "yes"; });
+  } else if (!mathjax) {
+    window.bookSettled = "yes";
+  }
+  const type = "application/vnd.jupyter.widget-view+json";
+  const views = document.querySelectorAll(`script[type="${type}"]`);
+  const made = document.querySelectorAll(".bk-explore");
+  return window.bookSettled === "yes" && made.length >= views.length;
+}"""

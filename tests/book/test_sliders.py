@@ -1,0 +1,162 @@
+"""Every slider of every page, by mouse and by keyboard, shows what Python drew for its value."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import nbformat
+import pytest
+from browsing import PAGES, ROOT, WIDTHS, Visit
+from playwright.sync_api import Browser, Locator
+
+from bookkit import figures, handover, paths, widgets
+
+pytestmark = pytest.mark.browser
+
+# The figure that is shown, its data, and its marks.
+SHOWN = """(box) => {
+  const seen = [...box.querySelectorAll("figure")].filter((f) => f.getClientRects().length);
+  return seen.map((f) => ({
+    values: JSON.parse(f.dataset.values),
+    numbers: JSON.parse(f.dataset.numbers),
+    digest: f.dataset.digest,
+    name: (f.querySelector("img") || f.querySelector("svg")).getAttribute(
+      f.querySelector("img") ? "alt" : "aria-label"),
+    marks: f.querySelector("img")
+      ? [f.querySelector("img").getAttribute("src")]
+      : [...f.querySelectorAll("[d]")].map((p) => p.getAttribute("d")),
+  }));
+}"""
+
+
+def records(page: str) -> list[dict[str, Any]]:
+    """What Python recorded of each slider's frames, in the page's order."""
+    twin = paths.twin(ROOT, ROOT / f"{page}.ipynb")
+    if not twin.is_file():
+        return []
+    return list(handover.outputs(twin, handover.EXPLORE_MIME))
+
+
+def pictures(page: str) -> dict[str, str]:
+    """The pictures that Python drew for the sliders of ``page``, by digest."""
+    twin = nbformat.read(paths.twin(ROOT, ROOT / f"{page}.ipynb"), as_version=4)
+    states = twin.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    values = [s["state"].get("value", "") for s in states.values()]
+    drawn = [m[1] for v in values if (m := re.search(r"<figure[^>]*>(.*)</figure>", str(v), re.S))]
+    return {figures.digest(p): p for p in drawn}
+
+
+def marks(picture: str) -> list[str]:
+    """The strokes of an SVG, or the source of an image."""
+    found = re.findall(r'\bd="([^"]*)"', picture) or re.findall(r'src="([^"]*)"', picture)
+    return [html.unescape(m) for m in found]
+
+
+WITH_SLIDERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").is_file()]
+
+
+@pytest.fixture
+def visit(base: str, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    visit = Visit.pay(browser, base, request.param, "light", WIDTHS["desktop"])
+    yield visit
+    visit.close()
+
+
+def shown(box: Locator, values: dict[str, str]) -> dict[str, Any]:
+    """The one figure that ``box`` shows, once it stands at ``values``."""
+    deadline = 50
+    for _ in range(deadline):
+        found = box.evaluate(SHOWN)
+        if len(found) == 1 and found[0]["values"] == values:
+            return dict(found[0])
+        box.page.wait_for_timeout(40)
+    raise AssertionError(f"expected the figure at {values}, saw {[f['values'] for f in found]}")
+
+
+def agree(box: Locator, record: dict[str, Any], drawn: dict[str, str], at: dict[str, str]) -> None:
+    """The figure shown at ``at`` is the one that Python drew for it, with its numbers."""
+    expected = next(f for f in record["frames"] if f["values"] == at)
+    found = shown(box, at)
+    assert found["digest"] == expected["digest"]
+    assert found["numbers"] == expected["numbers"]
+    assert found["marks"] == marks(drawn[expected["digest"]])
+    assert found["name"]
+
+
+@pytest.mark.parametrize("visit", WITH_SLIDERS, indirect=True)
+def test_sliders(visit: Visit, request: pytest.FixtureRequest) -> None:
+    name = request.node.callspec.params["visit"]
+    boxes = visit.page.locator(".bk-explore")
+    expected = records(name)
+    assert boxes.count() == len(expected)
+    drawn = pictures(name) if expected else {}
+    for box, record in zip(boxes.all(), expected, strict=True):
+        box.scroll_into_view_if_needed()
+        by_keyboard(box, record, drawn)
+        by_mouse(box, record, drawn)
+    assert visit.complaints == []
+    assert visit.off_host == []
+
+
+def by_keyboard(box: Locator, record: dict[str, Any], drawn: dict[str, str]) -> None:
+    """Walk through the whole grid by arrow keys, to and fro, so that each step is one key."""
+    handles = box.locator(".noUi-handle").all()
+    names, axes = list(record["axes"]), list(record["axes"].values())
+    for handle in handles:
+        handle.press("Home")
+    at = (0,) * len(axes)
+    for step in to_and_fro([len(a) for a in axes]):
+        for handle, old, new in zip(handles, at, step, strict=True):
+            if new != old:
+                handle.press("ArrowRight" if new > old else "ArrowLeft")
+        at = step
+        values = {n: a[i] for n, a, i in zip(names, axes, at, strict=True)}
+        agree(box, record, drawn, values)
+        assert [h.get_attribute("aria-valuetext") for h in handles] == list(values.values())
+    assert all(h.get_attribute("aria-label") for h in handles)
+
+
+def to_and_fro(sizes: list[int]) -> Iterator[tuple[int, ...]]:
+    """Every point of a grid; the last index runs up and down by turns."""
+    for prefix in itertools.product(*map(range, sizes[:-1])):
+        last = range(sizes[-1])
+        for i in last if sum(prefix) % 2 == 0 else reversed(last):
+            yield (*prefix, i)
+
+
+def by_mouse(box: Locator, record: dict[str, Any], drawn: dict[str, str]) -> None:
+    """Drag each handle to the far end and to the middle."""
+    names, axes = list(record["axes"]), list(record["axes"].values())
+    for handle in box.locator(".noUi-handle").all():
+        handle.press("Home")
+    values = {n: a[0] for n, a in zip(names, axes, strict=True)}
+    shown(box, values)
+    for slider, (name, axis) in zip(
+        box.locator(".noUi-target").all(), record["axes"].items(), strict=True
+    ):
+        for index in (len(axis) - 1, len(axis) // 2):
+            drag(slider, index / max(len(axis) - 1, 1))
+            values[name] = axis[index]
+            agree(box, record, drawn, values)
+
+
+def drag(slider: Locator, fraction: float) -> None:
+    """Take the handle and let it go at ``fraction`` of the track."""
+    handle, track = slider.locator(".noUi-handle").bounding_box(), slider.bounding_box()
+    assert handle is not None
+    assert track is not None
+    mouse = slider.page.mouse
+    mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+    mouse.down()
+    mouse.move(track["x"] + fraction * track["width"], track["y"] + track["height"] / 2, steps=4)
+    mouse.up()
+
+
+@pytest.mark.parametrize("page", WITH_SLIDERS)
+def test_the_weight_of_each_slider_is_within_its_budget(html: Any, page: str) -> None:
+    """The default of `explore`, 1.5 MB a slider: who needs more has to change it here."""
+    assert all(record["bytes"] <= widgets.BUDGET for record in records(page))

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from entropy_rl.estimators import smoothed_mode
 from entropy_rl.policies import TablePolicy
 from entropy_rl.stepwise import beam_search
 from enumeration import F64, build, enumerate_paths, seeded, stack, tables
@@ -108,3 +109,11 @@ def test_beams_of_a_batch_are_legal_and_those_of_its_places(batch, beam):
     for place in itertools.product(*map(range, batch)):
         one = {key: value[place] for key, value in many.items()}
         assert torch.equal(found[place], beam_search(policy, one, beam))
+
+
+def test_smoothed_mode_sums_the_entropies_along_the_beams_path():
+    policy = conditionals(2, 3, {(): [0.4, 0.35, 0.25], (1,): [0.9, 0.1, 0]})
+    for beam, path in [(1, [0, 0]), (2, [1, 0])]:
+        assert beam_search(policy, NO_STATE, beam).tolist() == path
+        expected = policy.conditionals(NO_STATE, torch.tensor(path)).entropies.sum()
+        assert smoothed_mode(policy, NO_STATE, beam).value == expected

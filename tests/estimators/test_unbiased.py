@@ -186,6 +186,16 @@ def test_weights_are_products_of_ratios():
     assert not log_weights.requires_grad
 
 
+def test_each_term_carries_the_ratio_of_its_own_prefix():
+    """Σᵢ exp(wᵢ₋₁) H⁽ⁱ⁾ path by path: exp(wᵢ) has the same mean, but it is noisier."""
+    _, current, _, log_weights = stale("table")
+    ratios, entropies = log_weights.exp(), current.entropies.detach()
+    expected = entropies[:, 0] + ratios[:, 0] * entropies[:, 1] + ratios[:, 1] * entropies[:, 2]
+    for estimator in (smoothed, unbiased_gradient):
+        value = estimator(current, log_weights=log_weights).value
+        assert (value - expected).abs().max() < 1e-12
+
+
 @kinds
 @sequential
 @pytest.mark.parametrize("seed", [0, 100])

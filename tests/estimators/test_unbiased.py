@@ -172,20 +172,6 @@ def test_weighted_crude_gradient_still_has_mean_zero(name):
     assert unweighted.norm() > WRONG, "in later epochs the crude bonus is not inert"
 
 
-def test_weights_are_products_of_ratios():
-    _, current, _, log_weights = stale("table")
-    behaviour, _ = build("table", seed=1)
-    old = behaviour.conditionals(stack(torch.tensor(1), len(current.actions)), current.actions)
-    for row in range(len(current.actions)):
-        ratio = 1.0
-        for i in range(current.d):
-            ratio *= (
-                current.component_log_probs[row, i].exp() / old.component_log_probs[row, i].exp()
-            )
-            assert abs(log_weights[row, i].exp() - ratio) < 1e-12
-    assert not log_weights.requires_grad
-
-
 def test_each_term_carries_the_ratio_of_its_own_prefix():
     """Σᵢ exp(wᵢ₋₁) H⁽ⁱ⁾ path by path: exp(wᵢ) has the same mean, but it is noisier."""
     _, current, _, log_weights = stale("table")

@@ -1,0 +1,114 @@
+"""Configurations that are known to learn, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from entropy_rl import _validate
+from entropy_rl.algorithms.config import OnPolicyConfig
+from entropy_rl.envs import HuntersRabbits, TeamBandit
+from entropy_rl.envs._core import Core, build
+from entropy_rl.policies import make_policy
+
+ENVIRONMENTS: dict[str, Any] = {"hunters": HuntersRabbits, "bandit": TeamBandit}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """An environment, a policy and a configuration that go together.
+
+    Args:
+        environment: a key of :data:`ENVIRONMENTS`.
+        environment_options: of that environment.
+        policy: a name of :data:`entropy_rl.policies.POLICIES`.
+        policy_options: of that family.
+        config: of the loop.
+        source: where it comes from.
+    """
+
+    environment: str
+    policy: str
+    config: OnPolicyConfig
+    source: str
+    environment_options: dict[str, Any] = field(default_factory=dict)
+    policy_options: dict[str, Any] = field(default_factory=dict)
+
+    def make(self, seed: int) -> tuple[Core[Any], Any]:
+        """The environment and a fresh policy, its parameters drawn from ``seed``."""
+        env = build(ENVIRONMENTS[self.environment], self.environment_options)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            policy = make_policy(
+                self.policy, env.observation_space, env.action_space, **self.policy_options
+            )
+        return env, policy
+
+    def but(self, **changes: Any) -> Preset:
+        """The same with some fields of the loop's configuration changed."""
+        return replace(self, config=replace(self.config, **changes))
+
+
+PRESETS: dict[str, Preset] = {
+    "hunters": Preset(
+        "hunters",
+        "lstm",
+        OnPolicyConfig(episodes=150_000, precision="bfloat16"),
+        "this project's: batched, zhang2018's weight; 5×5 with five hunters",
+        policy_options={"hidden_size": 128},
+    ),
+    "hunters-small": Preset(
+        "hunters",
+        "lstm",
+        OnPolicyConfig(episodes=40_000, batch=64, minibatches=1, learning_rate=1e-2),
+        "this project's: 3×3 with two hunters, whose optimum is known exactly",
+        environment_options={"size": 3, "hunters": 2},
+        policy_options={"hidden_size": 64},
+    ),
+    "hunters-paper": Preset(
+        "hunters",
+        "lstm",
+        OnPolicyConfig(
+            episodes=1_000_000,
+            batch=1,
+            minibatches=1,
+            cap=10_000,
+            reduction="sum",
+            optimiser="rmsprop",
+            learning_rate=1e-3,
+            decay=False,
+            clip=1.0,
+            baseline_loss="l1",
+            baseline_learning_rate=1e-3,
+            first_visit=True,
+        ),
+        "zhang2018, appendix A: one episode an update",
+        policy_options={"hidden_size": 128},
+    ),
+    "bandit": Preset(
+        "bandit",
+        "lstm",
+        OnPolicyConfig(
+            episodes=20_000,
+            batch=64,
+            minibatches=1,
+            cap=1,
+            baseline="running",
+            beta=0.1,
+            learning_rate=1e-2,
+        ),
+        "this project's: zhang2018's team of four on ten arms",
+        policy_options={"hidden_size": 32},
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset called ``name``.
+
+    Raises:
+        ValueError: unknown name (the nearest is suggested).
+    """
+    return PRESETS[_validate.choice("name", name, PRESETS)]

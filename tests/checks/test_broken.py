@@ -77,11 +77,11 @@ def without_correlation(self, obs):
 
 
 def without_the_factor(chain, log_weights=None, baseline=None):
-    return pathwise.crude(chain, log_weights)
+    return pathwise.crude(chain, log_weights=log_weights)
 
 
 def baseline_ignored(chain, baseline=None, log_weights=None):
-    return pathwise.smoothed(chain, log_weights)
+    return pathwise.smoothed(chain, log_weights=log_weights)
 
 
 def too_wide(self, obs, generator=None):

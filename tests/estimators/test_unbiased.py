@@ -203,7 +203,7 @@ def test_a_baseline_stays_unbiased_on_stale_actions(name):
     policy, current, p_old, log_weights = stale(name)
     true = gradient(leaf_entropy(current), policy)
     baseline = prefix_function(current.actions, policy.K, 7)
-    surrogate = unbiased_gradient(current, baseline, log_weights).surrogate
+    surrogate = unbiased_gradient(current, baseline, log_weights=log_weights).surrogate
     assert (mean_gradient(p_old, surrogate, policy) - true).norm() < TOLERANCE
 
 
@@ -225,7 +225,7 @@ def test_crude_baseline_stays_unbiased_on_stale_actions(name):
     policy, current, p_old, log_weights = stale(name)
     true = gradient(leaf_entropy(current), policy)
     baseline = torch.full_like(p_old, 1.7)
-    surrogate = crude_gradient(current, log_weights, baseline).surrogate
+    surrogate = crude_gradient(current, baseline, log_weights=log_weights).surrogate
     assert (mean_gradient(p_old, surrogate, policy) - true).norm() < TOLERANCE
 
 

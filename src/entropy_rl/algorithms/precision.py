@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -25,7 +27,7 @@ class WorkingCopy:
         dtype = DTYPES[precision]
         self.master = master
         self.shared = all(p.dtype == dtype for p in master.parameters())
-        self.module = master if self.shared else copy.deepcopy(master).to(dtype)
+        self.module: Any = master if self.shared else copy.deepcopy(master).to(dtype)
         self._masters = list[torch.Tensor](master.parameters())
         self._working = list[torch.Tensor](self.module.parameters())
 

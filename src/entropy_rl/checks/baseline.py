@@ -61,7 +61,7 @@ def baselined() -> Check:
             residual,
             c.error(unbiased_gradient(c.chain, blind).surrogate),
             c.error(helped.surrogate),
-            c.error(unbiased_gradient(c.chain, best, c.log_weights).surrogate, c.stale),
+            c.error(unbiased_gradient(c.chain, best, log_weights=c.log_weights).surrogate, c.stale),
         )
         seen = table[component, numbers[:, 1:]]
         sighted.append(c.error(unbiased_gradient(c.chain, seen).surrogate))

@@ -27,7 +27,7 @@ from entropy_rl.conditionals import Chain, check_chain
 from entropy_rl.estimators._base import Estimate, estimate, sum_after, weights_until
 
 
-def none(chain: Chain, log_weights: Tensor | None = None) -> Estimate:
+def none(chain: Chain, *, log_weights: Tensor | None = None) -> Estimate:
     """No entropy term at all: 0, with a zero gradient.
 
     Args:
@@ -43,7 +43,7 @@ def none(chain: Chain, log_weights: Tensor | None = None) -> Estimate:
     return Estimate(zero, zero)
 
 
-def crude(chain: Chain, log_weights: Tensor | None = None) -> Estimate:
+def crude(chain: Chain, *, log_weights: Tensor | None = None) -> Estimate:
     """The crude estimate, H_crude(a) = -log p(a) = -Σᵢ log p(aᵢ | a_<i).
 
     Its value is unbiased. Its autograd gradient is -∇log p(a), whose mean over a ~ p is exactly
@@ -67,7 +67,7 @@ def crude(chain: Chain, log_weights: Tensor | None = None) -> Estimate:
 
 
 def crude_gradient(
-    chain: Chain, log_weights: Tensor | None = None, baseline: Tensor | None = None
+    chain: Chain, baseline: Tensor | None = None, *, log_weights: Tensor | None = None
 ) -> Estimate:
     """The crude estimate with its unbiased gradient, -(log p(a) + b)·∇log p(a).
 
@@ -99,7 +99,7 @@ def crude_gradient(
     return estimate(value, ratio * multiplier * log_prob)
 
 
-def smoothed(chain: Chain, log_weights: Tensor | None = None) -> Estimate:
+def smoothed(chain: Chain, *, log_weights: Tensor | None = None) -> Estimate:
     """The smoothed estimate, H̃(a) = Σᵢ H⁽ⁱ⁾(a_<i).
 
     Its value is unbiased (Theorem 1). Its gradient Σᵢ ∇H⁽ⁱ⁾(a_<i) is not: it forgets that the
@@ -123,7 +123,7 @@ def smoothed(chain: Chain, log_weights: Tensor | None = None) -> Estimate:
 
 
 def unbiased_gradient(
-    chain: Chain, baseline: Tensor | None = None, log_weights: Tensor | None = None
+    chain: Chain, baseline: Tensor | None = None, *, log_weights: Tensor | None = None
 ) -> Estimate:
     """The smoothed value with an unbiased gradient (Theorem 4), optionally baselined.
 

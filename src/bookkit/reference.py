@@ -23,9 +23,13 @@ def shorten(
     options: Any,
     signature: str | None,
     returns: str | None,
-) -> tuple[str, None] | None:
-    """Leave out the arguments of a protocol, which nobody calls."""
-    return ("", None) if getattr(member, "_is_protocol", False) else None
+) -> tuple[str, str | None] | None:
+    """Leave out the arguments of a protocol, which nobody calls; let factories of defaults parse."""
+    if getattr(member, "_is_protocol", False):
+        return "", None
+    if signature and "<factory>" in signature:
+        return signature.replace("<factory>", "..."), returns
+    return None
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

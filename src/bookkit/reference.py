@@ -24,7 +24,7 @@ def shorten(
     signature: str | None,
     returns: str | None,
 ) -> tuple[str, str | None] | None:
-    """Leave out the arguments of a protocol, which nobody calls; let factories of defaults parse."""
+    """Leave out a protocol's arguments, which nobody gives; let factories of defaults parse."""
     if getattr(member, "_is_protocol", False):
         return "", None
     if signature and "<factory>" in signature:

@@ -12,6 +12,7 @@ from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.evaluation import Evaluation, evaluate
 from entropy_rl.algorithms.on_policy import TrainingDiverged, TrainResult, train
 from entropy_rl.algorithms.presets import ENVIRONMENTS, PRESETS, Preset, preset
+from entropy_rl.algorithms.runs import Run, run_preset
 
 __all__ = [
     "ADVANTAGES",
@@ -24,10 +25,12 @@ __all__ = [
     "Evaluation",
     "OnPolicyConfig",
     "Preset",
+    "Run",
     "TrainResult",
     "TrainingDiverged",
     "evaluate",
     "preset",
     "register_algorithm",
+    "run_preset",
     "train",
 ]

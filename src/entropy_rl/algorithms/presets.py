@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,9 +12,18 @@ from entropy_rl import _validate
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.envs import HuntersRabbits, TeamBandit
 from entropy_rl.envs._core import Core, build
-from entropy_rl.policies import make_policy
+from entropy_rl.policies import POLICIES, make_policy
 
 ENVIRONMENTS: dict[str, Any] = {"hunters": HuntersRabbits, "bandit": TeamBandit}
+
+
+def make_environment(name: str, options: dict[str, Any]) -> Core[Any]:
+    """The batched core called ``name``.
+
+    Raises:
+        ValueError: unknown name or option (the nearest is suggested).
+    """
+    return build(ENVIRONMENTS[_validate.choice("environment", name, ENVIRONMENTS)], options)
 
 
 @dataclass(frozen=True)
@@ -38,13 +48,22 @@ class Preset:
 
     def make(self, seed: int) -> tuple[Core[Any], Any]:
         """The environment and a fresh policy, its parameters drawn from ``seed``."""
-        env = build(ENVIRONMENTS[self.environment], self.environment_options)
+        env = make_environment(self.environment, self.environment_options)
+        options = dict(self.policy_options)
+        if self.policy == "commnet" and isinstance(env, HuntersRabbits):
+            # zhang2018, appendix D: a hunter sees its own position and all rabbits.
+            options.setdefault("view", env.agent_view().tolist())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            policy = make_policy(
-                self.policy, env.observation_space, env.action_space, **self.policy_options
-            )
+            policy = make_policy(self.policy, env.observation_space, env.action_space, **options)
         return env, policy
+
+    def with_policy(self, policy: str) -> Preset:
+        """The same with another family; of the options those that it knows are kept."""
+        family = POLICIES[_validate.choice("policy", policy, POLICIES)]
+        known = inspect.signature(family).parameters
+        options = {k: v for k, v in self.policy_options.items() if k in known}
+        return replace(self, policy=policy, policy_options=options)
 
     def but(self, **changes: Any) -> Preset:
         """The same with some fields of the loop's configuration changed."""

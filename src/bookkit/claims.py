@@ -178,7 +178,7 @@ def as_html(table: pd.DataFrame, pages: set[str] | None = None) -> str:
         pages = {p.stem for p in paths.documents(paths.root())}
     rows = "".join(_row(row, pages) for row in table.to_dict("records"))
     head = "".join(
-        f"<th scope='col'>{h}</th>" for h in ("claim", "what it says", "status", "evidence")
+        f"<th scope='col'>{h}</th>" for h in ("claim", "what it says", "status and evidence")
     )
     return (
         "<div class='bk-scroll'><table class='bk-ledger'><thead><tr>"
@@ -197,8 +197,8 @@ def _row(row: Mapping[str, Any], pages: set[str]) -> str:
     return (
         f"<tr id='claim-{row['id'].replace('.', '-')}'><th scope='row'>{name}<br>"
         f"<small>{html.escape(row['paper'])}, {html.escape(row['place'])}</small></th>"
-        f"<td>{says}</td><td><span class='bk-status bk-{mark}'>{row['status']}</span></td>"
-        f"<td>{html.escape(row['evidence'])}</td></tr>"
+        f"<td>{says}</td><td><span class='bk-status bk-{mark}'>{row['status']}</span><br>"
+        f"<small>{html.escape(row['evidence'])}</small></td></tr>"
     )
 
 

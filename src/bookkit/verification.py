@@ -79,7 +79,7 @@ def _check_card(check: Check) -> str:
     )
     table = (
         "<table><thead><tr><th scope='col'>what was computed</th><th scope='col'>is off by</th>"
-        "<th scope='col'>must be</th><td></td></tr></thead>"
+        "<th scope='col'>must be</th><th scope='col'>so it</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
     body = f"<p>{html.escape(check.how)}</p>{error}{table}{_functions(check.functions)}"
@@ -106,12 +106,10 @@ def _card(status: str, claim: str, body: str) -> str:
 
 
 def _row(name: str, residual: float, sign: str, bound: float, good: bool) -> str:
-    verdict = (
-        ("holds" if sign == "≤" else "caught") if good else ("fails" if sign == "≤" else "missed")
-    )
+    verdicts = {"≤": ("fails", "holds"), ">": ("is missed", "is caught")}
     return (
         f"<tr><th scope='row'>{name}</th><td>{_number(residual)}</td>"
-        f"<td>{sign} {_number(bound)}</td><td>{verdict}</td></tr>"
+        f"<td>{sign} {_number(bound)}</td><td>{verdicts[sign][good]}</td></tr>"
     )
 
 

@@ -58,7 +58,7 @@ def explore(
             f"of {weight:,} bytes; draw fewer points, simpler figures, or format='webp'"
         )
     record = {
-        "axes": {name: [_label(v) for v in values] for name, values in grid.items()},
+        "axes": [[name, [_label(v) for v in values]] for name, values in grid.items()],
         "bytes": weight,
         "frames": list(explorer.records.values()),
     }

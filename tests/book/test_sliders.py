@@ -105,7 +105,7 @@ def test_sliders(visit: Visit, request: pytest.FixtureRequest) -> None:
 def by_keyboard(box: Locator, record: dict[str, Any], drawn: dict[str, str]) -> None:
     """Walk through the whole grid by arrow keys, to and fro, so that each step is one key."""
     handles = box.locator(".noUi-handle").all()
-    names, axes = list(record["axes"]), list(record["axes"].values())
+    names, axes = zip(*record["axes"], strict=True)
     for handle in handles:
         handle.press("Home")
     at = (0,) * len(axes)
@@ -130,14 +130,12 @@ def to_and_fro(sizes: list[int]) -> Iterator[tuple[int, ...]]:
 
 def by_mouse(box: Locator, record: dict[str, Any], drawn: dict[str, str]) -> None:
     """Drag each handle to the far end and to the middle."""
-    names, axes = list(record["axes"]), list(record["axes"].values())
+    names, axes = zip(*record["axes"], strict=True)
     for handle in box.locator(".noUi-handle").all():
         handle.press("Home")
     values = {n: a[0] for n, a in zip(names, axes, strict=True)}
     shown(box, values)
-    for slider, (name, axis) in zip(
-        box.locator(".noUi-target").all(), record["axes"].items(), strict=True
-    ):
+    for slider, (name, axis) in zip(box.locator(".noUi-target").all(), record["axes"], strict=True):
         for index in (len(axis) - 1, len(axis) // 2):
             drag(slider, index / max(len(axis) - 1, 1))
             values[name] = axis[index]

@@ -73,7 +73,7 @@ def test_the_build_draws_the_whole_grid(monkeypatch: pytest.MonkeyPatch, shown: 
     assert [f["numbers"]["sum"] for f in found] == [x + y for x, y in drawn]
     assert 'aria-label="at 2.0 and 0.125"' in frames(explorer.widget)[-1]
     record = shown[0][EXPLORE_MIME]
-    assert record["axes"] == {"x": ["1", "2"], "y": ["0.5", "0.25", "0.125"]}
+    assert record["axes"] == [["x", ["1", "2"]], ["y", ["0.5", "0.25", "0.125"]]]
     assert [f["values"] for f in record["frames"]] == [f["values"] for f in found]
     assert record["bytes"] == sum(len(f.encode()) for f in frames(explorer.widget))
 

@@ -66,6 +66,8 @@ class Engine(PapermillEngine):
                 nb_man,
                 kernel_name=kernel_name,
                 startup_timeout=start_timeout,
+                # The kernel's own log, not the notebook's: it reports every shutdown as an error.
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
                 config=Config({"KernelManager": manager}),
             )
             client.book, client.depends = book, depends

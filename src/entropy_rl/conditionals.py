@@ -14,8 +14,9 @@ numbers.
 from __future__ import annotations
 
 import math
-from dataclasses import InitVar, dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
+from dataclasses import InitVar, dataclass, fields
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -249,6 +250,9 @@ class GaussianConditionals:
         return 0.5 * math.log(2 * math.pi * math.e) + self.log_stds
 
 
+AnyChain = TypeVar("AnyChain", Conditionals, GaussianConditionals)
+
+
 def prefix_log_weights(current: Chain, behaviour_log_probs: Tensor) -> Tensor:
     """Logarithms of the prefix ratios, wᵢ = log Π_{j≤i} π(aⱼ | a_<j) / μ(aⱼ | a_<j).
 
@@ -268,3 +272,40 @@ def prefix_log_weights(current: Chain, behaviour_log_probs: Tensor) -> Tensor:
     behaviour = _validate.floating("behaviour_log_probs", behaviour_log_probs)
     _validate.shape("behaviour_log_probs", behaviour, current.actions.shape)
     return (current.component_log_probs.detach() - behaviour.detach()).cumsum(-1)
+
+
+def concatenate(chains: Sequence[AnyChain]) -> AnyChain:
+    """Chains of one kind, one after the other along their first batch axis, graphs kept.
+
+    Args:
+        chains: at least one, all of one class, each with a batch axis.
+
+    Raises:
+        ValueError: none at all, or of different classes.
+    """
+    kinds = {type(chain) for chain in chains}
+    if len(kinds) != 1:
+        raise _validate.fail("chains", "chains of one class", sorted(k.__name__ for k in kinds))
+    if len(chains) == 1:
+        return chains[0]
+    parts = {f.name: [getattr(chain, f.name) for chain in chains] for f in fields(chains[0])}
+    joined: dict[str, Any] = {
+        name: None if any(x is None for x in tensors) else torch.cat(tensors)
+        for name, tensors in parts.items()
+    }
+    return kinds.pop()(**joined, validate_args=False)
+
+
+def select_rows(chain: AnyChain, rows: Tensor | None = None) -> AnyChain:
+    """The chain at the given rows of its first batch axis, detached; all of it if None.
+
+    Args:
+        chain: with a batch axis.
+        rows: int64 or bool indices.
+    """
+    parts = {f.name: getattr(chain, f.name) for f in fields(chain)}
+    picked: dict[str, Any] = {
+        name: None if x is None else (x if rows is None else x[rows]).detach()
+        for name, x in parts.items()
+    }
+    return type(chain)(**picked, validate_args=False)

@@ -28,17 +28,54 @@ def test_every_episode_has_its_rows_in_order_and_no_more():
         assert rollout.time[mine].tolist() == list(range(length))
 
 
-def test_returns_equal_the_loop_over_the_episode():
+def test_rewards_lie_on_the_grid_where_the_steps_were_taken():
     rollout = played(cap=60)
-    for episode in range(16):
-        mine = rollout.episode == episode
-        returns = rollout.returns[mine].tolist()
-        # Gₜ - γ Gₜ₊₁ is the reward of step t: a whole number of captures.
-        captures = [a - 0.8 * b for a, b in zip(returns, [*returns[1:], 0.0], strict=True)]
-        assert all(abs(c - round(c)) < 1e-5 for c in captures)
-        assert abs(sum(captures) - rollout.totals[episode].item()) < 1e-4
-        if rollout.lengths[episode] < 60:
-            assert rollout.totals[episode] == 2
+    for episode, length in enumerate(rollout.lengths.tolist()):
+        rewards = rollout.r_t[:, episode]
+        assert (rewards[length:] == 0).all()
+        ended = rollout.discount_t[length - 1, episode] == 0
+        assert ended != rollout.cut[length - 1, episode]
+        assert rewards.sum() == 2 or not ended
+        assert (rollout.discount_t[: length - 1, episode] == 0.8).all()
+
+
+def test_grid_and_rows_are_inverse():
+    rollout = played(cap=20)
+    values = torch.arange(len(rollout)).double() + 1
+    assert torch.equal(rollout.rows(rollout.grid(values)), values)
+    assert rollout.grid(values).count_nonzero() == len(rollout)
+
+
+def test_next_values_equal_the_loop():
+    rollout = played(cap=4)
+    values = torch.rand(len(rollout), generator=torch.Generator().manual_seed(0))
+    v_tm1, cuts = rollout.grid(values), rollout.cut.nonzero().tolist()
+    v_final = 10 + torch.arange(len(cuts)).float()
+    v_t = rollout.next_values(v_tm1, v_final)
+    assert cuts
+    for episode, length in enumerate(rollout.lengths.tolist()):
+        for t in range(length):
+            if [t, episode] in cuts:
+                expected = v_final[cuts.index([t, episode])]
+            else:
+                expected = v_tm1[t + 1, episode] if t + 1 < length else 0.0
+            assert v_t[t, episode] == expected
+
+
+def test_final_observations_are_those_after_the_cut():
+    """One more step from a longer rollout of the same draws sees what the cut one ended with."""
+    short, long = played(cap=1), played(cap=2)
+    cut = short.cut.nonzero()[:, 1]
+    later = long.time == 1
+    order = long.episode[later].argsort()
+    for key, final in short.final_obs.items():
+        assert torch.equal(final, long.obs[key][later][order])
+    assert torch.equal(long.episode[later][order], cut)
+
+
+def test_the_grid_is_no_longer_than_the_longest_episode():
+    rollout = played(cap=10_000)
+    assert len(rollout.r_t) == rollout.lengths.max() < 1_000
 
 
 def test_the_cap_cuts():
@@ -57,12 +94,12 @@ def test_first_visits_equal_the_loop(rows):
     empty = torch.zeros(0)
     rollout = Rollout(
         obs=torch.tensor([[float(o)] for _, o in rows]),
-        actions=empty,
-        chains=(),
+        chain=None,
         time=torch.arange(len(rows)),
         episode=torch.tensor([e for e, _ in rows]),
-        returns=empty,
-        lengths=empty,
-        totals=empty,
+        r_t=empty,
+        discount_t=empty,
+        cut=empty,
+        final_obs=None,
     )
     assert first_visits(rollout).tolist() == expected

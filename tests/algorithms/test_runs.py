@@ -1,5 +1,6 @@
 """Presets, evaluation, saved runs, and the command line over them."""
 
+import dataclasses
 import json
 
 import pytest
@@ -36,6 +37,10 @@ def test_evaluation_is_reproducible_and_reports_the_unfinished():
     cut = evaluate(env, policy, 100, cap=1)
     assert cut.length == 1
     assert cut.unfinished > 0.9
+    assert len(cut.lengths) == len(cut.scores) == 100
+    short, _ = preset("hunters-small").make(0)
+    limited = dataclasses.replace(short, max_episode_steps=3)
+    assert evaluate(limited, policy, 100).length <= 3
     assert evaluate(env, policy, 50, greedy=True, cap=20).episodes == 50
 
 

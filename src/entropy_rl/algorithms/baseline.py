@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from entropy_rl.algorithms.config import OnPolicyConfig
+from entropy_rl.algorithms.rollout import flat_observation
 from entropy_rl.losses import baseline_loss
 from entropy_rl.networks import mlp
 from entropy_rl.stepwise import Observation
-
-
-def flat_observation(obs: Observation) -> Tensor:
-    """The observation without its mask."""
-    return obs["observation"] if isinstance(obs, dict) else obs
 
 
 class ValueBaseline:
@@ -24,10 +22,11 @@ class ValueBaseline:
     Args:
         size: the length of an observation.
         config: its width, loss and learning rate.
+        device: where it lives.
     """
 
-    def __init__(self, size: int, config: OnPolicyConfig) -> None:
-        self.network: nn.Module = mlp([size, config.baseline_hidden, 1])
+    def __init__(self, size: int, config: OnPolicyConfig, device: torch.device) -> None:
+        self.network: nn.Module = mlp([size, config.baseline_hidden, 1]).to(device)
         self.loss = config.baseline_loss
         # Fused where it matters: at this size an update is mostly the overhead of its calls.
         self.optimiser = torch.optim.Adam(
@@ -48,6 +47,16 @@ class ValueBaseline:
         self.optimiser.step()
         return loss.detach()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Network and optimiser, copied."""
+        network = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        return {"network": network, "optimiser": copy.deepcopy(self.optimiser.state_dict())}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """What :meth:`state_dict` returned."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
 
 class RunningBaseline:
     """b = the mean of the last ``memory`` returns from the start of an episode (zhang2018, §5.2).
@@ -62,7 +71,8 @@ class RunningBaseline:
     def evaluate(self, obs: Observation) -> Tensor:
         """The mean of what is remembered, the same in every state; 0 at first."""
         mean = sum(self.returns) / len(self.returns) if self.returns else 0.0
-        return torch.full((len(flat_observation(obs)),), mean)
+        rows = flat_observation(obs)
+        return torch.full((len(rows),), mean, device=rows.device)
 
     def learn(self, obs: Observation, returns: Tensor) -> Tensor:
         """Remember; the mean squared error before it."""
@@ -70,24 +80,40 @@ class RunningBaseline:
         self.returns.extend(returns.tolist())
         return error
 
+    def state_dict(self) -> dict[str, Any]:
+        """The remembered returns."""
+        return {"returns": list(self.returns)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """What :meth:`state_dict` returned."""
+        self.returns = deque(state["returns"], maxlen=self.returns.maxlen)
+
 
 class NoBaseline:
     """b = 0."""
 
     def evaluate(self, obs: Observation) -> Tensor:
         """Zeros."""
-        return torch.zeros(len(flat_observation(obs)))
+        rows = flat_observation(obs)
+        return torch.zeros(len(rows), device=rows.device)
 
     def learn(self, obs: Observation, returns: Tensor) -> Tensor:
         """Nothing to learn."""
         return returns.square().mean()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing."""
+
 
 Baseline = ValueBaseline | RunningBaseline | NoBaseline
 
 
-def make_baseline(size: int, config: OnPolicyConfig) -> Baseline:
+def make_baseline(size: int, config: OnPolicyConfig, device: torch.device) -> Baseline:
     """The baseline that the configuration names."""
     if config.baseline == "value":
-        return ValueBaseline(size, config)
+        return ValueBaseline(size, config, device)
     return RunningBaseline() if config.baseline == "running" else NoBaseline()

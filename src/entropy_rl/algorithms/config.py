@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from entropy_rl import _validate
+from entropy_rl.algorithms.choices import ALGORITHMS, Algorithm
 from entropy_rl.estimators import ESTIMATORS
 
 OPTIMISERS = ("adam", "rmsprop")
@@ -22,8 +24,10 @@ class OnPolicyConfig:
         algorithm: a row of :data:`entropy_rl.algorithms.ALGORITHMS`.
         episodes: episodes in all, ≥ 1.
         batch: episodes played at once between two looks at the environment, ≥ 1.
-        minibatches: disjoint groups of episodes, one update each, in turn. With 1 the sampling
-            graph is kept and no second forward pass is made.
+        minibatches: disjoint groups of episodes, one update each, in turn. After the first update
+            the actions are stale: the score function and the entropy are then given their ratios.
+        epochs: how often the same episodes are gone through. With one epoch of one minibatch the
+            sampling graph is kept and no second forward pass is made.
         cap: steps after which a training episode is cut, ≥ 1.
         discount: γ in [0, 1].
         entropy: the estimator's name, one of :data:`entropy_rl.estimators.ESTIMATORS`.
@@ -33,12 +37,13 @@ class OnPolicyConfig:
         optimiser: "adam" or "rmsprop" (eps 1e-5, as zhang2018's authors).
         learning_rate: > 0.
         decay: whether the learning rate falls linearly to 0 over the training.
-        clip: the bound on every entry of the gradient, or None.
+        clip_gradient: the bound on every entry of the gradient, or None.
         baseline: "value" (a learned network), "running" (mean of the last 100 episodes) or "none".
         baseline_loss: "mse", "l1" or "huber".
         baseline_hidden: width of the value network's hidden layer.
         baseline_learning_rate: of the value network, > 0.
         first_visit: whether the value network learns from the first visit to a state only.
+        options: hyper-parameters of the algorithm's row that differ from its defaults.
         precision: of the policy's forward and backward pass; the masters are float32 in bfloat16.
 
     Raises:
@@ -49,6 +54,7 @@ class OnPolicyConfig:
     episodes: int = 20_000
     batch: int = 128
     minibatches: int = 4
+    epochs: int = 1
     cap: int = 25
     discount: float = 0.8
     entropy: str = "smoothed"
@@ -57,16 +63,17 @@ class OnPolicyConfig:
     optimiser: str = "adam"
     learning_rate: float = 3e-3
     decay: bool = True
-    clip: float | None = None
+    clip_gradient: float | None = None
     baseline: str = "value"
     baseline_loss: str = "mse"
     baseline_hidden: int = 64
     baseline_learning_rate: float = 3e-3
     first_visit: bool = False
+    options: Mapping[str, float] = field(default_factory=dict)
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        for name in ("episodes", "batch", "minibatches", "cap", "baseline_hidden"):
+        for name in ("episodes", "batch", "minibatches", "epochs", "cap", "baseline_hidden"):
             _validate.positive_integer(name, getattr(self, name))
         if self.minibatches > self.batch:
             raise _validate.fail("minibatches", f"at most batch = {self.batch}", self.minibatches)
@@ -85,5 +92,18 @@ class OnPolicyConfig:
             _validate.at_least(name, getattr(self, name), 0.0)
             if getattr(self, name) == 0:
                 raise _validate.fail(name, "a number > 0", 0)
-        if self.clip is not None:
-            _validate.at_least("clip", self.clip, 0.0)
+        if self.clip_gradient is not None:
+            _validate.at_least("clip_gradient", self.clip_gradient, 0.0)
+        row = ALGORITHMS[_validate.choice("algorithm", self.algorithm, ALGORITHMS)]
+        for name in self.options:
+            _validate.choice("options", name, row.options)
+
+    @property
+    def row(self) -> Algorithm:
+        """The algorithm's row."""
+        return ALGORITHMS[self.algorithm]
+
+    @property
+    def keeps_graph(self) -> bool:
+        """Whether the one update of a batch can use the graph of its sampling."""
+        return self.minibatches == 1 and self.epochs == 1

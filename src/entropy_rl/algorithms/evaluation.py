@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from entropy_rl import _validate
 from entropy_rl.conditionals import Conditionals
-from entropy_rl.envs._core import Core
+from entropy_rl.envs import Core
 from entropy_rl.stepwise import Observation, beam_search
 
 
@@ -20,12 +20,15 @@ class Evaluation:
 
     Attributes:
         episodes: how many were played.
-        length: mean length; an unfinished episode counts as the cap.
+        length: mean length: the steps taken, also by an episode that was cut.
         length_interval: 95 % interval of it (normal, over episodes).
         median_length: the median, which a single stuck episode does not move.
-        reward: mean score of the environment (discounted as the environment's options say).
+        reward: mean of the environment's own figure of merit, ``info["score"]``, if it has one
+            (discounted as its options say), and of the sum of rewards otherwise.
         reward_interval: 95 % interval of it.
-        unfinished: share of the episodes that reached the cap.
+        unfinished: share of the episodes that were cut, by ``cap`` or by the environment.
+        lengths: of every episode, in order.
+        scores: of every episode, in order.
     """
 
     episodes: int
@@ -35,10 +38,12 @@ class Evaluation:
     reward: float
     reward_interval: tuple[float, float]
     unfinished: float
+    lengths: tuple[float, ...] = field(repr=False)
+    scores: tuple[float, ...] = field(repr=False)
 
-    def asdict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
+    def summary(self) -> dict[str, Any]:
+        """Plain data, without the single episodes."""
+        return {k: v for k, v in asdict(self).items() if k not in ("lengths", "scores")}
 
 
 def evaluate(
@@ -67,7 +72,6 @@ def evaluate(
     """
     _validate.positive_integer("episodes", episodes)
     _validate.positive_integer("cap", cap)
-    generator = torch.Generator().manual_seed(seed)
 
     def act(obs: Observation) -> Tensor:
         if greedy:
@@ -75,20 +79,23 @@ def evaluate(
         chain: Conditionals = policy.sample(obs, generator)
         return chain.actions
 
-    state = env.reset(episodes, generator=generator)
-    lengths = torch.full((episodes,), float(cap), dtype=torch.float64)
-    scores = torch.zeros(episodes, dtype=torch.float64)
-    finished = torch.zeros(episodes, dtype=torch.bool)
-    alive = torch.arange(episodes)
+    device = next(policy.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    state = env.reset(episodes, generator=generator, device=device)
+    lengths = torch.zeros(episodes, dtype=torch.float64, device=device)
+    scores = torch.zeros(episodes, dtype=torch.float64, device=device)
+    finished = torch.zeros(episodes, dtype=torch.bool, device=device)
+    alive = torch.arange(episodes, device=device)
     with torch.no_grad():
         for _ in range(cap):
             state, outcome = env.step(state, act(env.observe(state)))
+            lengths[alive] += 1
+            scores[alive] += outcome.reward.double()
             info = env.info(state)
-            scores[alive] = info["score"].double()
-            over = outcome.terminated
-            lengths[alive[over]] = info["length"][over].double()
-            finished[alive[over]] = True
-            running = ~(over | outcome.truncated)
+            if "score" in info:
+                scores[alive] = info["score"].double()
+            finished[alive] = outcome.terminated
+            running = ~(outcome.terminated | outcome.truncated)
             if not running.all():
                 state, alive = state[running], alive[running]
                 if not len(alive):
@@ -101,6 +108,8 @@ def evaluate(
         reward=scores.mean().item(),
         reward_interval=_interval(scores),
         unfinished=1 - finished.double().mean().item(),
+        lengths=tuple(lengths.tolist()),
+        scores=tuple(scores.tolist()),
     )
 
 

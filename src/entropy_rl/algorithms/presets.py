@@ -10,8 +10,7 @@ import torch
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.config import OnPolicyConfig
-from entropy_rl.envs import HuntersRabbits, TeamBandit
-from entropy_rl.envs._core import Core, build
+from entropy_rl.envs import Core, HuntersRabbits, TeamBandit, build
 from entropy_rl.policies import POLICIES, make_policy
 
 ENVIRONMENTS: dict[str, Any] = {"hunters": HuntersRabbits, "bandit": TeamBandit}
@@ -98,7 +97,7 @@ PRESETS: dict[str, Preset] = {
             optimiser="rmsprop",
             learning_rate=1e-3,
             decay=False,
-            clip=1.0,
+            clip_gradient=1.0,
             baseline_loss="l1",
             baseline_learning_rate=1e-3,
             first_visit=True,

@@ -9,40 +9,70 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from entropy_rl.conditionals import Conditionals
-from entropy_rl.envs._core import Core
-from entropy_rl.returns import discounted_returns
+from entropy_rl.conditionals import Chain, concatenate
+from entropy_rl.envs import Core
 from entropy_rl.stepwise import Observation
 
-Act = Callable[[Observation], Conditionals]
+Act = Callable[[Observation], Chain]
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """Whole episodes, one row a step that was taken: N rows of B episodes over T steps.
+    """B episodes over at most T steps: flat rows for networks, a (T, B) grid for returns.
+
+    There is one row for every step that was taken, N in all, in the order of time.
 
     Attributes:
         obs: the observations acted on, ``(N, …)``.
-        actions: ``(N, d)``, int64.
-        chains: what the policy returned at each step, in order, with its graph if it kept one.
-        time: the row's step within its episode, ``(N,)``, from 0.
-        episode: the row's episode, ``(N,)``.
-        returns: G_t = Σₖ γᵏ r_{t+k}, the local return, ``(N,)``.
-        lengths: steps of each episode, ``(B,)``; T where it was cut.
-        totals: undiscounted reward of each episode, ``(B,)``.
+        chain: what the policy returned there, ``(N, …)``, with its graph if it kept one.
+        time: the row's step, ``(N,)``, from 0.
+        episode: the row's column, ``(N,)``.
+        r_t: rewards ``(T, B)``, 0 after the end of an episode.
+        discount_t: ``(T, B)``: γ, and 0 where the episode terminated.
+        cut: ``(T, B)``: True where an episode went on but was cut, by the cap or the environment.
+        final_obs: the observations after the cuts, ``(C, …)``, in the order of ``cut.nonzero()``;
+            None if nothing was cut.
     """
 
     obs: Observation
-    actions: Tensor
-    chains: tuple[Conditionals, ...]
+    chain: Any
     time: Tensor
     episode: Tensor
-    returns: Tensor
-    lengths: Tensor
-    totals: Tensor
+    r_t: Tensor
+    discount_t: Tensor
+    cut: Tensor
+    final_obs: Observation | None
 
     def __len__(self) -> int:
         return len(self.time)
+
+    @property
+    def lengths(self) -> Tensor:
+        """Steps of each episode, ``(B,)``."""
+        return torch.bincount(self.episode, minlength=self.r_t.shape[1])
+
+    def grid(self, rows: Tensor) -> Tensor:
+        """Values of the rows ``(N,)`` on the grid ``(T, B)``, 0 where no step was taken."""
+        out = torch.zeros(self.r_t.shape, dtype=rows.dtype, device=rows.device)
+        out[self.time, self.episode] = rows
+        return out
+
+    def rows(self, grid: Tensor) -> Tensor:
+        """Values of the grid ``(T, B)`` at the rows ``(N,)``."""
+        return grid[self.time, self.episode]
+
+    def next_values(self, v_tm1: Tensor, v_final: Tensor | None) -> Tensor:
+        """v(s_{t+1}) ``(T, B)`` from v(s_t) and, where an episode was cut, v of what came next.
+
+        Args:
+            v_tm1: ``(T, B)``.
+            v_final: ``(C,)``, values of ``final_obs``; None counts nothing beyond a cut.
+        """
+        v_t = torch.cat([v_tm1[1:], torch.zeros_like(v_tm1[:1])])
+        v_t = v_t.masked_fill(self.cut, 0.0)
+        if v_final is not None and self.cut.any():
+            v_t[self.cut] = v_final
+        return v_t
 
 
 def play_episodes(
@@ -55,53 +85,60 @@ def play_episodes(
 ) -> Rollout:
     """Play ``episodes`` episodes at once; those that have ended are dropped from the batch.
 
-    An episode still running after ``cap`` steps is cut, and its return counts nothing beyond.
-
     Args:
         env: the batched core of an environment.
         act: draws actions: ``policy.sample`` with its generator bound.
         episodes: B.
-        cap: the most steps T.
+        cap: steps after which an episode that still runs is cut.
         discount: γ in [0, 1].
-        generator: the environment's source of randomness.
+        generator: the environment's source of randomness; its device is where episodes live.
     """
-    state = env.reset(episodes, generator=generator)
-    alive = torch.arange(episodes)
-    rewards = torch.zeros(cap, episodes)
+    device = generator.device
+    state = env.reset(episodes, generator=generator, device=device)
+    alive = torch.arange(episodes, device=device)
     observations: list[Observation] = []
-    chains: list[Conditionals] = []
-    steps: list[Tensor] = []
-    lengths = torch.zeros(episodes, dtype=torch.int64)
+    chains: list[Chain] = []
+    columns: list[Tensor] = []
+    rewards: list[Tensor] = []
+    ends: list[Tensor] = []
+    cuts: list[Tensor] = []
+    finals: list[tuple[Tensor, Observation]] = []
     for t in range(cap):
         obs = env.observe(state)
         chain = act(obs)
         state, outcome = env.step(state, chain.actions)
-        rewards[t, alive] = outcome.reward
-        lengths[alive] += 1
         observations.append(obs)
         chains.append(chain)
-        steps.append(alive)
-        running = ~(outcome.terminated | outcome.truncated)
+        columns.append(alive)
+        rewards.append(_column(outcome.reward, alive, episodes))
+        ends.append(_column(outcome.terminated, alive, episodes))
+        cut = ~outcome.terminated & (outcome.truncated | (t == cap - 1))
+        cuts.append(_column(cut, alive, episodes))
+        if cut.any():
+            finals.append((alive[cut], env.observe(state[cut])))
+        running = ~(outcome.terminated | cut)
         if not running.all():
             state, alive = state[running], alive[running]
             if not len(alive):
                 break
-    time = torch.cat([torch.full_like(rows, t) for t, rows in enumerate(steps)])
-    episode = torch.cat(steps)
-    returns = discounted_returns(rewards, torch.full_like(rewards, discount))
     return Rollout(
-        obs=_concatenate(observations),
-        actions=torch.cat([chain.actions for chain in chains]),
-        chains=tuple(chains),
-        time=time,
-        episode=episode,
-        returns=returns[time, episode],
-        lengths=lengths,
-        totals=rewards.sum(0),
+        obs=concatenate_observations(observations),
+        chain=concatenate(chains),  # type: ignore[type-var]
+        time=torch.cat([torch.full_like(rows, t) for t, rows in enumerate(columns)]),
+        episode=torch.cat(columns),
+        r_t=torch.stack(rewards),
+        discount_t=discount * (~torch.stack(ends)).to(rewards[0].dtype),
+        cut=torch.stack(cuts),
+        final_obs=concatenate_observations([obs for _, obs in finals]) if finals else None,
     )
 
 
-def _concatenate(observations: list[Observation]) -> Observation:
+def _column(x: Tensor, alive: Tensor, episodes: int) -> Tensor:
+    return torch.zeros(episodes, dtype=x.dtype, device=x.device).index_copy(0, alive, x)
+
+
+def concatenate_observations(observations: list[Observation]) -> Observation:
+    """Observations of one kind, one after the other."""
     first = observations[0]
     if isinstance(first, dict):
         return {key: torch.cat([obs[key] for obs in observations]) for key in first}  # type: ignore[index]
@@ -115,21 +152,16 @@ def rows_of(obs: Observation, rows: Tensor) -> Observation:
     return obs[rows]
 
 
-def concatenate_chains(chains: tuple[Conditionals, ...]) -> Conditionals:
-    """The chains of successive steps as one, its graph kept."""
-    return Conditionals(
-        torch.cat([chain.log_probs for chain in chains]),
-        torch.cat([chain.actions for chain in chains]),
-        validate_args=False,
-    )
+def flat_observation(obs: Observation) -> Tensor:
+    """The observation without its mask."""
+    return obs["observation"] if isinstance(obs, dict) else obs
 
 
 def first_visits(rollout: Rollout) -> Tensor:
     """Which rows are the first visit of their episode to their observation, bool ``(N,)``."""
-    obs = rollout.obs["observation"] if isinstance(rollout.obs, dict) else rollout.obs
+    obs = flat_observation(rollout.obs)
     keyed = torch.cat([rollout.episode.unsqueeze(-1).to(obs.dtype), obs], -1)
     _, visit = keyed.unique(dim=0, return_inverse=True)
-    first = torch.full((int(visit.max()) + 1,), len(rollout)).scatter_reduce(
-        0, visit, torch.arange(len(rollout)), "amin"
-    )
-    return first[visit] == torch.arange(len(rollout))
+    rows = torch.arange(len(rollout), device=visit.device)
+    first = torch.full_like(rows, len(rollout)).scatter_reduce(0, visit, rows, "amin")
+    return first[visit] == rows

@@ -15,7 +15,7 @@ import torch
 from entropy_rl.algorithms.evaluation import Evaluation, evaluate
 from entropy_rl.algorithms.on_policy import TrainResult, train
 from entropy_rl.algorithms.presets import Preset, make_environment
-from entropy_rl.envs._core import Core
+from entropy_rl.envs import Core
 from entropy_rl.policies import load_policy, save_policy
 
 EVALUATION_SEED = 1_000_003
@@ -100,7 +100,9 @@ def run_preset(
             environment_options=chosen.environment_options,
         )
     if result is not None:
-        result.write_text(json.dumps(record(run), indent=1) + "\n")
+        part = result.with_name(result.name + ".part")
+        part.write_text(json.dumps(record(run), indent=1) + "\n")
+        part.replace(result)
     return run
 
 
@@ -121,7 +123,7 @@ def record(run: Run, points: int = 100) -> dict[str, Any]:
         "preset": asdict(run.preset),
         "seed": run.seed,
         "evaluation_seed": EVALUATION_SEED,
-        "evaluation": run.evaluation.asdict(),
+        "evaluation": run.evaluation.summary(),
         "curves": {k: [round(v[i], 5) for i in kept] for k, v in curves.items()},
         "steps": run.result.steps,
         "updates": run.result.updates,
@@ -146,7 +148,9 @@ def processor() -> str:
 
 def commit() -> str | None:
     """The commit of the source tree, with ``+`` if it was changed since; None outside one."""
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[3]
+    if not (folder / "src" / "entropy_rl").is_dir():
+        return None  # installed: the folder's commit, if it has one, is somebody else's
     try:
         name = subprocess.run(
             ["git", "rev-parse", "--short=12", "HEAD"],
@@ -156,7 +160,7 @@ def commit() -> str | None:
             check=True,
         ).stdout.strip()
         changed = subprocess.run(
-            ["git", "status", "--porcelain", "--", "../.."],
+            ["git", "status", "--porcelain", "--", "src"],
             cwd=folder,
             capture_output=True,
             text=True,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
+from entropy_rl.envs._core import Batch, Core, Outcome, build
 from entropy_rl.envs._grid import MOVES, STAY, agent_view
 from entropy_rl.envs._single import SingleEnv
 from entropy_rl.envs._vector import TensorVectorEnv
@@ -21,14 +22,18 @@ __all__ = [
     "MOVES",
     "STAY",
     "BanditState",
+    "Batch",
+    "Core",
     "HuntersRabbits",
     "HuntersRabbitsEnv",
     "HuntersRabbitsVectorEnv",
     "HuntersState",
+    "Outcome",
     "TeamBandit",
     "TeamBanditEnv",
     "TeamBanditVectorEnv",
     "agent_view",
+    "build",
     "parallel",
 ]
 

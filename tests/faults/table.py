@@ -83,8 +83,8 @@ FAULTS = (
     Fault(
         "the features that a baseline reads see aⱼ",
         "policies/_lstm_chain.py",
-        "logits.transpose(0, 1), features.transpose(0, 1), out",
-        "logits.transpose(0, 1), features.roll(-1, 0).transpose(0, 1), out",
+        "logits.transpose(0, 1), features.transpose(0, 1), chosen",
+        "logits.transpose(0, 1), features.roll(-1, 0).transpose(0, 1), chosen",
         (STEPWISE + "test_no_component_sees_itself_or_later_ones",),
     ),
     Fault(
@@ -110,8 +110,8 @@ FAULTS = (
     Fault(
         "the LSTM fed aᵢ instead of aᵢ₋₁",
         "policies/_lstm_chain.py",
-        "scatter_(1, actions[i, :n].unsqueeze(1), 1)",
-        "scatter_(1, actions[i if perturbation is not None else (i + 1) % d, :n, None], 1)",
+        "read[:, H:].scatter_(1, drawn.unsqueeze(1), 1)",
+        "read[:, H:].scatter_(1, actions[i if perturbation is not None else (i + 1) % d, :n, None], 1)",
         (
             FAMILIES + "test_lstm_is_the_textbook_cell",
             STEPWISE + "test_no_component_sees_itself_or_later_ones",

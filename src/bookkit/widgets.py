@@ -23,6 +23,7 @@ def explore(
     *,
     alt: Callable[..., str] | str,
     labels: Mapping[str, str] | None = None,
+    start: Mapping[str, Any] | None = None,
     play: bool = False,
     format: str = "auto",
     budget: int = BUDGET,
@@ -37,15 +38,17 @@ def explore(
         draw: returns a matplotlib figure, or a figure and a dictionary of the numbers it shows.
         alt: what the figure shows, as a function of the values or as a format string of them.
         labels: the names of the sliders as the reader sees them, such as ``{"beta": "β"}``.
+        start: where sliders begin, such as ``{"beta": 0.5}``; at their first value unless given.
         play: whether a Play button moves the first slider.
         format: as in `bookkit.figures.show`.
         budget: the most bytes that the frames may weigh together on the page.
         grid: for each argument of ``draw`` its values, in the slider's order.
 
     Raises:
-        ValueError: not one or two sliders, empty or repeated values, or frames over the budget.
+        ValueError: not one or two sliders, empty or repeated values, frames over the budget,
+            or a start that is not on the grid.
     """
-    explorer = Explorer(draw, grid, alt, dict(labels or {}), play, format)
+    explorer = Explorer(draw, grid, alt, dict(labels or {}), dict(start or {}), play, format)
     if not paths.is_static():
         explorer.start_live()
         display(explorer.widget)
@@ -59,6 +62,7 @@ def explore(
         )
     record = {
         "axes": [[name, [_label(v) for v in values]] for name, values in grid.items()],
+        "start": explorer.records[explorer.start]["values"],
         "bytes": weight,
         "frames": list(explorer.records.values()),
     }
@@ -115,10 +119,12 @@ class Explorer:
         grid: Mapping[str, Sequence[Any]],
         alt: Callable[..., str] | str,
         labels: Mapping[str, str],
+        start: Mapping[str, Any],
         play: bool,
         format: str,
     ) -> None:
         _check_grid(grid, labels)
+        self.start = _indices(grid, start)
         self.draw, self.alt, self.format = draw, alt, format
         self.grid = {name: list(values) for name, values in grid.items()}
         self.records: dict[tuple[int, ...], dict[str, Any]] = {}
@@ -127,12 +133,13 @@ class Explorer:
         self.sliders = [
             ipywidgets.SelectionSlider(
                 options=[(_label(v), i) for i, v in enumerate(values)],
+                index=first,
                 description=labels.get(name, name),
                 continuous_update=True,
                 style={"description_width": "initial"},
                 layout=ipywidgets.Layout(width="min(30rem, 100%)"),
             )
-            for name, values in self.grid.items()
+            for (name, values), first in zip(self.grid.items(), self.start, strict=True)
         ]
         rows: list[ipywidgets.Widget] = list(self.sliders)
         if play:
@@ -184,13 +191,14 @@ class Explorer:
             return self.frames[prefix]
         slider = self.sliders[len(prefix)]
         children = [self._stack((*prefix, i)) for i in range(len(slider.options))]
-        stack = ipywidgets.Stack(children, selected_index=0)
+        stack = ipywidgets.Stack(children, selected_index=slider.index)
         ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
         return stack
 
     def _with_play(self, slider: ipywidgets.SelectionSlider) -> ipywidgets.Widget:
         """``slider`` with a Play button beside it."""
-        play = ipywidgets.Play(min=0, max=len(slider.options) - 1, interval=500, show_repeat=False)
+        last = len(slider.options) - 1
+        play = ipywidgets.Play(value=slider.index, min=0, max=last, interval=500, show_repeat=False)
         ipywidgets.jslink((play, "value"), (slider, "index"))
         row = ipywidgets.HBox([play, slider])
         row.add_class("bk-play")
@@ -207,6 +215,20 @@ def _check_grid(grid: Mapping[str, Sequence[Any]], labels: Mapping[str, str]) ->
             raise ValueError(f"{name}: expected distinct values, at least one, got {shown}")
     if unknown := set(labels) - set(grid):
         raise ValueError(f"labels: expected names among {list(grid)}, got {sorted(unknown)}")
+
+
+def _indices(grid: Mapping[str, Sequence[Any]], start: Mapping[str, Any]) -> tuple[int, ...]:
+    """The index of each slider's first value; values are told apart as the reader sees them."""
+    if unknown := set(start) - set(grid):
+        raise ValueError(f"start: expected names among {list(grid)}, got {sorted(unknown)}")
+    found = []
+    for name, values in grid.items():
+        shown = [_label(v) for v in values]
+        first = _label(start[name]) if name in start else shown[0]
+        if first not in shown:
+            raise ValueError(f"start: expected {name} to be one of {shown}, got {first}")
+        found.append(shown.index(first))
+    return tuple(found)
 
 
 def _label(value: Any) -> str:

@@ -96,6 +96,7 @@ def test_sliders(visit: Visit, request: pytest.FixtureRequest) -> None:
     drawn = pictures(name) if expected else {}
     for box, record in zip(boxes.all(), expected, strict=True):
         box.scroll_into_view_if_needed()
+        agree(box, record, drawn, record["start"])
         by_keyboard(box, record, drawn)
         by_mouse(box, record, drawn)
     assert visit.complaints == []

@@ -102,6 +102,27 @@ def test_two_sliders_are_nested_stacks_linked_to_them(monkeypatch: pytest.Monkey
     assert all((id(explorer.sliders[1]), id(inner)) in pairs for inner in outer.children)
 
 
+@pytest.mark.parametrize("live", [False, True])
+def test_where_the_sliders_begin(
+    monkeypatch: pytest.MonkeyPatch, shown: list[Any], live: bool
+) -> None:
+    if live:
+        monkeypatch.delenv("BOOKKIT_STATIC")
+    grid = {"x": [1.0, 2.0], "y": [0.5, 0.25, 0.125]}
+    explorer = static(monkeypatch, **grid, alt="at {x}", start={"x": 2, "y": 0.25}, play=True)
+    assert [s.index for s in explorer.sliders] == [1, 1]
+    assert explorer.widget.children[0].children[0].value == 1
+    outer = explorer.widget.children[2]
+    assert outer.selected_index == 1
+    assert [inner.selected_index for inner in outer.children] == [1, 1]
+    if live:
+        assert drawn == [(2.0, 0.25)]
+    else:
+        assert shown[0][EXPLORE_MIME]["start"] == {"x": "2", "y": "0.25"}
+    one = static(monkeypatch, **grid, alt="at {x}", start={"y": 0.125})
+    assert [s.index for s in one.sliders] == [0, 2]
+
+
 def test_the_budget(shown: list[Any]) -> None:
     with pytest.raises(ValueError, match=r"at most 1,000 bytes together, got 2 frames of"):
         explore(draw, x=[1.0, 2.0], alt="at {x}", budget=1000)
@@ -143,6 +164,8 @@ def test_an_animation_is_a_slider_with_play(monkeypatch: pytest.MonkeyPatch) -> 
         ({"x": []}, "x: expected distinct values, at least one"),
         ({"x": [1.0, 1.00001]}, "x: expected distinct values"),
         ({"x": [1.0], "labels": {"q": "q"}}, "labels: expected names among"),
+        ({"x": [1.0], "start": {"q": 1.0}}, "start: expected names among"),
+        ({"x": [1.0, 2.0], "start": {"x": 1.5}}, r"start: expected x to be one of .*, got 1\.5"),
     ],
 )
 def test_refusals(arguments: dict[str, Any], complaint: str) -> None:

@@ -110,8 +110,8 @@ FAULTS = (
     Fault(
         "the LSTM fed aᵢ instead of aᵢ₋₁",
         "policies/_lstm_chain.py",
-        "read[:, H:].scatter_(1, drawn.unsqueeze(1), 1)",
-        "read[:, H:].scatter_(1, actions[i if perturbation is not None else (i + 1) % d, :n, None], 1)",
+        "scatter_(1, drawn.unsqueeze(1), 1)",
+        "scatter_(1, actions[i if perturbation is not None else (i + 1) % d, :n, None], 1)",
         (
             FAMILIES + "test_lstm_is_the_textbook_cell",
             STEPWISE + "test_no_component_sees_itself_or_later_ones",

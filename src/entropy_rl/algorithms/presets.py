@@ -75,6 +75,7 @@ PRESETS: dict[str, Preset] = {
         "lstm",
         OnPolicyConfig(episodes=150_000, precision="bfloat16"),
         "this project's: batched, zhang2018's weight; 5×5 with five hunters",
+        environment_options={"observation": "one_hot"},
         policy_options={"hidden_size": 128},
     ),
     "hunters-small": Preset(

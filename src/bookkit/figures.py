@@ -2,7 +2,7 @@
 
 A figure becomes inline SVG whose ink is the page's own text colour: matplotlib draws text, axes and
 grid in three signal colours, and these are replaced by CSS. Where a drawing is too intricate for
-SVG it becomes a WebP picture on a light card.
+SVG, its clouds of marks become a WebP picture inside it; text, axes and legend stay as they are.
 """
 
 from __future__ import annotations
@@ -12,22 +12,30 @@ import hashlib
 import html
 import io
 import re
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import numpy as np
 from cycler import cycler
+from matplotlib.collections import Collection
+from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
+from PIL import Image
 
 from entropy_rl import _validate
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
 # Distinct for the common colour blindnesses, and at least 3 : 1 against the page, light or dark.
 PALETTE = ("#0077bb", "#d55e00", "#009e73", "#8a4df0", "#8a94a0")
 _INK, _GRID, _PAPER = "#010203", "#040506", "#070809"
 _CSS = {_INK: "currentColor", _GRID: "var(--bk-grid,#cfd4da)", _PAPER: "var(--bk-paper,#fff)"}
-# SVG is kept up to this size; beyond it, the smaller of SVG and WebP.
+# Beyond this size, whatever has more marks than these becomes a picture.
 _SVG_BYTES = 60_000
+_MARKS = 200
 
 STYLE: dict[str, Any] = {
     "figure.figsize": (5.6, 3.4),
@@ -81,7 +89,8 @@ def show(figure: Figure, alt: str, caption: str | None = None, format: str = "au
         figure: a matplotlib figure.
         alt: what it shows, in a sentence or two, with the numbers that matter.
         caption: stands below the figure; HTML, with formulas between ``\\\\(`` and ``\\\\)``.
-        format: ``"svg"``, ``"webp"``, or ``"auto"``: SVG unless it is large.
+        format: ``"svg"``: every mark as a path; ``"webp"``: marks, where there are many, as a
+            picture; ``"auto"``: whichever is smaller, if the paths weigh more than 60 kB.
 
     Raises:
         ValueError: ``alt`` is empty, or the format is unknown.
@@ -98,8 +107,8 @@ def picture(figure: Figure, alt: str, format: str = "auto") -> str:
     _validate.choice("format", format, ("auto", "svg", "webp"))
     drawn = "" if format == "webp" else _svg(figure, alt)
     if format == "webp" or (format == "auto" and len(drawn) > _SVG_BYTES):
-        webp = _webp(figure, alt)
-        drawn = min(drawn or webp, webp, key=len)
+        mixed = _svg_with_picture(figure, alt)
+        drawn = min(drawn or mixed, mixed, key=len)
     _close(figure)
     return drawn
 
@@ -120,11 +129,12 @@ def digest(picture: str) -> str:
 def _svg(figure: Figure, alt: str) -> str:
     """Inline SVG in the page's colours, with ids of its own and shortened coordinates."""
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(stream, format="svg", dpi=192, metadata={"Date": None, "Creator": None})
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.S)
     svg = re.sub(r"-?\d+\.\d{3,}", _rounded, svg)
+    svg = re.sub(r"data:image/png;base64,([^\"]*)", _as_webp, svg)
     for signal, colour in _CSS.items():
         svg = svg.replace(signal, colour)
     tag = hashlib.sha256((alt + svg).encode()).hexdigest()[:8]
@@ -154,17 +164,47 @@ def _own_ids(svg: str, tag: str) -> str:
     return re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{short[m[1]]})", svg)
 
 
-def _webp(figure: Figure, alt: str) -> str:
-    """A WebP picture, dark ink on white, at twice the resolution of the page."""
+def _svg_with_picture(figure: Figure, alt: str) -> str:
+    """As `_svg`, with every artist of many marks as a picture, at twice the page's resolution.
+
+    Marks in the ink of the page stay paths: a picture cannot follow the page's colours.
+    """
+    with ExitStack() as stack:
+        for artist in figure.findobj(lambda a: isinstance(a, Collection | Line2D)):
+            if _marks(artist) > _MARKS and not _in_ink(artist):
+                stack.callback(artist.set_rasterized, artist.get_rasterized())
+                artist.set_rasterized(True)
+        return _svg(figure, alt)
+
+
+def _marks(artist: Artist) -> int:
+    """How many paths, points or vertices an artist draws."""
+    if isinstance(artist, Line2D):
+        return int(np.size(artist.get_xdata()))
+    assert isinstance(artist, Collection)
+    vertices = sum(np.shape(path.vertices)[0] for path in artist.get_paths())
+    array = artist.get_array()
+    offsets = np.shape(artist.get_offsets())[0]
+    return int(max(offsets, vertices, 0 if array is None else np.size(array)))
+
+
+def _in_ink(artist: Artist) -> bool:
+    """Whether one of an artist's colours is a signal colour."""
+    if isinstance(artist, Line2D):
+        colours = [artist.get_color(), artist.get_markerfacecolor(), artist.get_markeredgecolor()]
+        colours = [c for c in colours if c != "none"]
+    else:
+        assert isinstance(artist, Collection)
+        colours = [*artist.get_facecolor(), *artist.get_edgecolor()]
+    return any(to_hex(c) in _CSS for c in colours)
+
+
+def _as_webp(match: re.Match[str]) -> str:
+    """An embedded PNG as WebP, where that is smaller."""
     stream = io.BytesIO()
-    figure.savefig(
-        stream, format="webp", dpi=192, facecolor="white", pil_kwargs={"quality": 80, "method": 6}
-    )
+    Image.open(io.BytesIO(base64.b64decode(match[1]))).save(stream, "webp", quality=85, method=6)
     data = base64.b64encode(stream.getvalue()).decode()
-    return (
-        f'<img class="bk-card-image" alt="{html.escape(alt)}" {_size(figure)} '
-        f'src="data:image/webp;base64,{data}">'
-    )
+    return min(match[0], f"data:image/webp;base64,{data}", key=len)
 
 
 def _size(figure: Figure) -> str:

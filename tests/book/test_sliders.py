@@ -24,11 +24,9 @@ SHOWN = """(box) => {
     values: JSON.parse(f.dataset.values),
     numbers: JSON.parse(f.dataset.numbers),
     digest: f.dataset.digest,
-    name: (f.querySelector("img") || f.querySelector("svg")).getAttribute(
-      f.querySelector("img") ? "alt" : "aria-label"),
-    marks: f.querySelector("img")
-      ? [f.querySelector("img").getAttribute("src")]
-      : [...f.querySelectorAll("[d]")].map((p) => p.getAttribute("d")),
+    name: f.querySelector("svg").getAttribute("aria-label"),
+    marks: [...f.querySelectorAll("[d], image")].map(
+      (p) => p.getAttribute("d") || p.getAttribute("xlink:href")),
   }));
 }"""
 
@@ -51,9 +49,9 @@ def pictures(page: str) -> dict[str, str]:
 
 
 def marks(picture: str) -> list[str]:
-    """The strokes of an SVG, or the source of an image."""
-    found = re.findall(r'\bd="([^"]*)"', picture) or re.findall(r'src="([^"]*)"', picture)
-    return [html.unescape(m) for m in found]
+    """The strokes of an SVG, and the pictures in it."""
+    found = re.findall(r'\bd="([^"]*)"|xlink:href="(data:[^"]*)"', picture)
+    return [html.unescape(stroke or image) for stroke, image in found]
 
 
 WITH_SLIDERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").is_file()]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import itertools
 import re
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 from bookkit import figures
 
@@ -114,9 +117,30 @@ def test_an_intricate_figure_becomes_a_picture() -> None:
     rng = np.random.default_rng(0)
     axes.scatter(*rng.normal(size=(2, 5000)), s=2)
     shown = figures.picture(figure, "A cloud.")
-    assert 'src="data:image/webp;base64,' in shown
-    assert 'alt="A cloud."' in shown
+    assert 'href="data:image/webp;base64,' in shown
+    assert 'aria-label="A cloud."' in shown
     assert len(shown) < 120_000
+
+
+@pytest.mark.parametrize("format", ["auto", "webp"])
+def test_a_picture_holds_marks_alone_and_no_signal_colour(format: str) -> None:
+    """Text, axes, legend and marks in ink stay in the page's colours, dark or light."""
+    figure, axes = plt.subplots()
+    rng = np.random.default_rng(0)
+    cloud = axes.scatter(*rng.normal(size=(2, 5000)), s=4, label="cloud")
+    line = axes.plot(np.linspace(-3, 3, 5000), rng.normal(size=5000), label="path")
+    axes.plot(np.linspace(-3, 3, 300), np.zeros(300), color=plt.rcParams["text.color"], label="ink")
+    axes.legend()
+    shown = figures.picture(figure, "A cloud.", format)
+    (data,) = re.findall('data:image/webp;base64,([^"]*)', shown)
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA"))
+    opaque = pixels[pixels[..., 3] > 250][:, :3].astype(int)
+    # The cloud's and the path's colours, and nothing as dark as a signal colour.
+    assert opaque.max(axis=1).min() > 100
+    assert not re.search("#010203|#040506|#070809", shown)
+    for kept in ("currentColor", "var(--bk-grid", "var(--bk-paper"):
+        assert kept in shown
+    assert not any(a.get_rasterized() for a in (cloud, *line))
 
 
 def test_refusals() -> None:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
+try:
+    import tyro
+except ModuleNotFoundError:
+    sys.exit("entropy-rl: the command line needs the extra 'cli': pip install 'entropy-rl[cli]'")
 
 
 @dataclass

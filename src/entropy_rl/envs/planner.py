@@ -198,6 +198,8 @@ def _meetings(
 
 
 def _match(times: np.ndarray, objective: str, gamma: float) -> tuple[np.ndarray, np.ndarray]:
+    # SciPy is an extra: only who plans needs it.
+
     if objective == "reward":
         return linear_sum_assignment(gamma**times, maximize=True)
     # The bottleneck as a sum: one pair that takes longer outweighs all the others together.

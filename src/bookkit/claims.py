@@ -192,7 +192,8 @@ def _row(row: Mapping[str, Any], pages: set[str]) -> str:
         name = f"<a href='{row['chapter']}.html'>{name}</a>"
     says = html.escape(row["says"])
     if row["correction"]:
-        says += f"<br><em>Erratum:</em> {html.escape(row['correction'])}"
+        label = "To check" if row["status"] == "not attempted" else "Erratum"
+        says += f"<br><em>{label}:</em> {html.escape(row['correction'])}"
     mark = row["status"].replace(" ", "-")
     return (
         f"<tr id='claim-{row['id'].replace('.', '-')}'><th scope='row'>{name}<br>"
@@ -210,7 +211,8 @@ def _evidence(evidence: Result | Reproduction | None) -> str:
         scale = "the paper's scale" if evidence.paper_scale else "a smaller scale"
         return f"{evidence.found[0]:.4g} to {evidence.found[1]:.4g} at {scale}"
     if isinstance(evidence, Refutation):
-        return f"printed {evidence.printed:.4g}, found {evidence.found:.4g}"
+        values = f"printed {evidence.printed:.4g}, found {evidence.found:.4g}"
+        return f"{evidence.quantity}: {values}" if evidence.quantity else values
     controls = len(evidence.controls)
     return (
         f"off by {evidence.residual:.1e} of {evidence.tolerance:.0e}; "

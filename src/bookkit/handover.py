@@ -67,8 +67,8 @@ def _dress(cell: Any) -> None:
     if "solution" in tags:
         cell.metadata["tags"] = [*tags, "hide-cell"]
         cell.metadata["mystnb"] = {
-            "code_prompt_show": "Show the solution",
-            "code_prompt_hide": "Hide the solution",
+            "code_prompt_show": "Show the code of the solution",
+            "code_prompt_hide": "Hide the code of the solution",
         }
 
 

@@ -78,8 +78,8 @@ def _check_card(check: Check) -> str:
         else ""
     )
     table = (
-        "<table><thead><tr><th scope='col'>what was computed</th><th scope='col'>is off by</th>"
-        "<th scope='col'>must be</th><th scope='col'>so it</th></tr></thead>"
+        "<table class='bk-check'><thead><tr><th scope='col'>what was computed</th>"
+        "<th scope='col'>is off by</th><th scope='col'>must be</th><th scope='col'>so it</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
     body = f"<p>{html.escape(check.how)}</p>{error}{table}{_functions(check.functions)}"
@@ -87,8 +87,9 @@ def _check_card(check: Check) -> str:
 
 
 def _refutation_card(result: Refutation) -> str:
+    quantity = f"<p>{_sentence(result.quantity)}:</p>" if result.quantity else ""
     body = (
-        f"<p>{html.escape(result.witness)}</p><table><tbody>"
+        f"<p>{html.escape(result.witness)}</p>{quantity}<table><tbody>"
         f"<tr><th scope='row'>as printed</th><td>{_number(result.printed)}</td></tr>"
         f"<tr><th scope='row'>found</th><td>{_number(result.found)}</td></tr></tbody></table>"
         f"{_functions(result.functions)}"
@@ -120,6 +121,11 @@ def _functions(names: tuple[str, ...]) -> str:
     return f"<p class='bk-card-functions'>Put to the test: {listed}</p>"
 
 
+def _sentence(text: str) -> str:
+    """``text`` with a capital, escaped."""
+    return html.escape(text[:1].upper() + text[1:])
+
+
 def _number(x: float | None) -> str:
     """Three significant digits, small ones as 1.2 × 10⁻¹⁶."""
     if x is None:
@@ -142,4 +148,5 @@ def _check_text(check: Check) -> str:
 
 def _refutation_text(result: Refutation) -> str:
     verdict = "is refuted" if result.holds else "is not refuted"
-    return f"{result.claim} {verdict}: printed {result.printed:.6g}, found {result.found:.6g}"
+    values = f"printed {result.printed:.6g}, found {result.found:.6g}"
+    return ": ".join(filter(None, (f"{result.claim} {verdict}", result.quantity, values)))

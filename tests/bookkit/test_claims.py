@@ -113,6 +113,9 @@ def test_the_ledger_as_html(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<a href='c.html'><code>a.b</code>" in shown
     assert "elsewhere.html" not in shown
     assert "id='claim-a-b'" in shown
+    # What nothing has tested is not called an error.
+    assert "<em>To check:</em>" in shown
+    assert "Erratum" not in shown
     with pytest.raises(ValueError, match=r"runs: expected one of 'a\.c', got 'a\.b'"):
         claims.ledger({"a.b": Reproduction(NEAR, NEAR, "lower", True)})
 

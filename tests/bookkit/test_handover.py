@@ -58,4 +58,4 @@ def test_tags_become_what_sphinx_understands() -> None:
     cells = json.loads(merge(source, text(ran("a", ""), ran("b", ""))))["cells"]
     assert "remove-cell" in cells[0]["metadata"]["tags"]
     assert "hide-cell" in cells[1]["metadata"]["tags"]
-    assert cells[1]["metadata"]["mystnb"]["code_prompt_show"] == "Show the solution"
+    assert cells[1]["metadata"]["mystnb"]["code_prompt_show"] == "Show the code of the solution"

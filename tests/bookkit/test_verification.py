@@ -18,7 +18,7 @@ def check(residual: float = 1e-16, control: float = 0.5) -> Check:
 
 
 def refutation(found: float = 0.69) -> Refutation:
-    return Refutation("x.thm2", "d = K = 2", 0.0, found, 0.1, ("entropy_rl.g",))
+    return Refutation("x.thm2", "d = K = 2", 0.0, found, 0.1, ("entropy_rl.g",), "height < 1")
 
 
 @pytest.fixture
@@ -62,6 +62,8 @@ def test_a_refutation(use: Any, displayed: list[Any]) -> None:
     use(refutation())
     refute("x.thm2")
     assert "Refuted" in displayed[0]["text/html"]
+    assert "<p>Height &lt; 1:</p>" in displayed[0]["text/html"]
+    assert "is refuted: height < 1: printed 0" in displayed[0]["text/plain"]
     assert displayed[0][CHECK_MIME]["kind"] == "refutation"
     use(refutation(found=0.0))
     with pytest.raises(CheckFailed, match="is not refuted"):

@@ -45,6 +45,7 @@ def test_every_control_is_far_from_the_tolerance(verdicts, claim):
     if isinstance(result, Refutation):
         assert abs(result.printed - result.found) > result.least >= 1e-3
         assert result.witness
+        assert result.quantity
     else:
         assert result.how
         assert 0 <= result.residual <= result.tolerance

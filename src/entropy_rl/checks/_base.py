@@ -71,6 +71,7 @@ class Refutation:
         found: the value found.
         least: by how much ``printed`` and ``found`` must differ to refute.
         functions: dotted names of the functions of the package used.
+        quantity: what ``printed`` and ``found`` are values of, in a few words.
     """
 
     claim: str
@@ -79,6 +80,7 @@ class Refutation:
     found: float
     least: float
     functions: tuple[str, ...] = field(default=())
+    quantity: str = ""
 
     @property
     def holds(self) -> bool:

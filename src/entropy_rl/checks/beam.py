@@ -78,6 +78,7 @@ def plain_beam() -> Refutation:
         found=float(found),
         least=LEAST,
         functions=_FUNCTIONS,
+        quantity="probability of the action found: at least the greedy path's as printed",
     )
 
 

@@ -98,6 +98,7 @@ def infimum() -> Refutation:
         found=found,
         least=LEAST,
         functions=("entropy_rl.estimators.smoothed", "entropy_rl.policies.TablePolicy"),
+        quantity="infimum over ε of the smoothed value at (1,·), in nats",
     )
 
 

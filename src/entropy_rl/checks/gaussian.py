@@ -176,6 +176,7 @@ def printed_conditional_covariance() -> Refutation:
         printed=float(printed_variance(covariance, 1)),
         found=math.exp(2 * entropy - _LOG_2PI_E),
         least=LEAST,
+        quantity="variance of a₂ given a₁",
     )
 
 
@@ -193,4 +194,5 @@ def printed_normal_entropy() -> Refutation:
         printed=float(printed_entropy(one)),
         found=float(quadrature_entropy(zero, one, zero[:0])),
         least=LEAST,
+        quantity="entropy of N(0, 1), in nats",
     )

@@ -239,4 +239,5 @@ def smoothed_gradient() -> Refutation:
             "entropy_rl.estimators.exact",
             "entropy_rl.estimators.unbiased_gradient",
         ),
+        quantity="derivative of the entropy by the logit of a₁ = 1",
     )

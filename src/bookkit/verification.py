@@ -79,7 +79,8 @@ def _check_card(check: Check) -> str:
     )
     table = (
         "<table class='bk-check'><thead><tr><th scope='col'>what was computed</th>"
-        "<th scope='col'>is off by</th><th scope='col'>must be</th><th scope='col'>so it</th></tr></thead>"
+        "<th scope='col'>is off by</th><th scope='col'>must be</th>"
+        "<th scope='col'>so it</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
     body = f"<p>{html.escape(check.how)}</p>{error}{table}{_functions(check.functions)}"

@@ -130,13 +130,16 @@ class Explorer:
         self.records: dict[tuple[int, ...], dict[str, Any]] = {}
         shape = [range(len(values)) for values in self.grid.values()]
         self.frames = {index: ipywidgets.HTML() for index in itertools.product(*shape)}
+        # Two sliders are as long as each other if their labels are.
+        names = [labels.get(name, name) for name in grid]
+        width = "initial" if len(names) == 1 else f"{max(map(len, names)) + 1}ch"
         self.sliders = [
             ipywidgets.SelectionSlider(
                 options=[(_label(v), i) for i, v in enumerate(values)],
                 index=first,
                 description=labels.get(name, name),
                 continuous_update=True,
-                style={"description_width": "initial"},
+                style={"description_width": width},
                 layout=ipywidgets.Layout(width="min(30rem, 100%)"),
             )
             for (name, values), first in zip(self.grid.items(), self.start, strict=True)

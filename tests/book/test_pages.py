@@ -14,17 +14,35 @@ pytestmark = pytest.mark.browser
 
 VISITS = [(page, scheme, width) for page in PAGES for scheme in SCHEMES for width in WIDTHS]
 
-# What is wider than its box and is not meant to scroll there.
-CUT_OFF = """() => {
+# What is wider than its box: nothing may be on a desktop, the verdict of a card nowhere.
+CARDS = ".bk-card"
+BOXES = (
+    "pre, mjx-container[display='true'], .bk-figure, .bk-scroll, .output.text_html, "
+    f".pst-scrollable-table-container, {CARDS}"
+)
+CUT_OFF = """(boxes) => {
   for (const folded of document.querySelectorAll("main details")) folded.open = true;
-  return [...document.querySelectorAll("main pre, main mjx-container[display='true']")]
+  const longest = (text) => text.split("\\n").sort((a, b) => b.length - a.length)[0];
+  return [...document.querySelector("main").querySelectorAll(boxes)]
     .filter((box) => box.offsetParent && box.scrollWidth > box.clientWidth + 1)
-    .map((box) => box.textContent.split("\\n").sort((a, b) => b.length - a.length)[0]);
+    .map((box) => {
+      const said = box.querySelector("mjx-assistive-mml, tbody");
+      const name = box.className && typeof box.className === "string" ? `.${box.className}` : "";
+      const text = longest((said || box).textContent.trim()).slice(0, 80);
+      const near = box.closest("section[id]");
+      return `${box.tagName.toLowerCase()}${name} in #${near && near.id}: ` +
+        `${box.scrollWidth} > ${box.clientWidth} px: ${text}`;
+    });
 }"""
 # What scrolls sideways and cannot be reached by the keyboard.
 UNREACHABLE = """() => [...document.querySelectorAll("main *")]
   .filter((box) => ["auto", "scroll"].includes(getComputedStyle(box).overflowX)
     && box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1 && box.tabIndex < 0)
+  .map((box) => box.outerHTML.slice(0, 120))"""
+# What scrolls sideways, code aside, without fading out where there is more of it.
+UNHINTED = """() => [...document.querySelectorAll("main :is(.bk-figure, .bk-card, .bk-scroll)")]
+  .filter((box) => box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1
+    && !getComputedStyle(box).maskImage.includes("gradient"))
   .map((box) => box.outerHTML.slice(0, 120))"""
 RAW_MATH = r"""() => [...document.querySelectorAll("main .math")]
   .filter((box) => !box.querySelector("mjx-container, .MathJax, merror") && box.textContent.trim())
@@ -54,8 +72,9 @@ def test_a_page(visit: Visit, request: pytest.FixtureRequest) -> None:
     assert page.locator("merror, [data-mjx-error]").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]
     assert page.evaluate(UNREACHABLE) == []
-    if width == "desktop":
-        assert page.evaluate(CUT_OFF) == []
+    cut_off = page.evaluate(CUT_OFF, BOXES if width == "desktop" else CARDS)
+    assert cut_off == [], "\n".join([f"{name} at {WIDTHS[width]} px cuts off:", *cut_off])
+    assert page.evaluate(UNHINTED) == []
     # A phone shows the same colours, and looking at them takes most of the time.
     assert serious(page, colours=width == "desktop") == []
     assert visit.off_host == []

@@ -13,7 +13,20 @@
       const scrolls =
         box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== "visible";
       if (scrolls) set(box, "tabindex", "0");
+      if (scrolls && box.tagName !== "PRE") hint(box);
+      else box.removeAttribute("data-bk-more");
     }
+  }
+
+  // Where there is more to see than fits: to the left, to the right, or both.
+  const hinted = new WeakSet();
+  function hint(box) {
+    const left = box.scrollLeft > 1 ? "left" : "";
+    const right = box.scrollLeft + box.clientWidth < box.scrollWidth - 1 ? "right" : "";
+    set(box, "data-bk-more", `${left} ${right}`.trim());
+    if (hinted.has(box)) return;
+    hinted.add(box);
+    box.addEventListener("scroll", () => hint(box), { passive: true });
   }
 
   // A slider's handle says which quantity it is and at which value it stands, not at which index.

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import nbformat
@@ -51,6 +51,27 @@ def code(notebook: Path) -> list[str]:
 def read(notebook: Path) -> nbformat.NotebookNode:
     """A notebook, in the current format."""
     return nbformat.read(notebook, as_version=4)
+
+
+def snapshot(book: Path, notebook: Path) -> dict[str, str]:
+    """Digests of all that an execution may depend on: the code, under "", and src and data."""
+    inputs = [path for folder in ("src", "data") for path in files(book / folder)]
+    digests = {path.relative_to(book).as_posix(): file_digest(path) for path in inputs}
+    return {"": digest(code(notebook)), **digests}
+
+
+def changed(before: Mapping[str, str], after: Mapping[str, str], depends_on: Iterable[str]) -> bool:
+    """Whether two snapshots differ in the code or in one of the files and folders it read."""
+    names = set(depends_on)
+
+    def matters(snapshot: Mapping[str, str]) -> dict[str, str]:
+        return {
+            name: found
+            for name, found in snapshot.items()
+            if not name or names & {name, *map(str, PurePosixPath(name).parents)}
+        }
+
+    return matters(before) != matters(after)
 
 
 def key(

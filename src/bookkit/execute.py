@@ -94,6 +94,7 @@ def _run(book: Path, notebook: Path, parameters: dict[str, Any]) -> str | None:
             return None
         for stale in (executed, paths.record(executed), depends):
             stale.unlink(missing_ok=True)
+        before = cache.snapshot(book, notebook)
         try:
             done = papermill.execute_notebook(
                 cache.read(notebook),
@@ -108,7 +109,8 @@ def _run(book: Path, notebook: Path, parameters: dict[str, Any]) -> str | None:
             )
         except PapermillExecutionError as error:
             return f"{name}, cell {error.cell_index}: {ANSI.sub('', str(error)).strip()}"
-        _commit(book, notebook, parameters, part, depends, done.metadata.papermill["duration"])
+        seconds = done.metadata.papermill["duration"]
+        _commit(book, notebook, parameters, part, depends, seconds, before)
     return None
 
 
@@ -119,8 +121,12 @@ def _commit(
     part: Path,
     depends: Path,
     seconds: float,
+    before: Mapping[str, str],
 ) -> None:
-    """Put the executed twin in place, and its record last: without a record it does not count."""
+    """Put the executed twin in place, and its record last: without a record it does not count.
+
+    What was edited after the snapshot ``before`` may have been read old or new: no record then.
+    """
     executed = paths.twin(book, notebook)
     depends_on = json.loads(depends.read_text(encoding="utf-8"))
     record = {
@@ -134,6 +140,8 @@ def _commit(
     }
     depends.unlink()
     part.rename(executed)
+    if cache.changed(before, cache.snapshot(book, notebook), depends_on):
+        return
     written = paths.record(executed).with_suffix(".part")
     written.write_text(json.dumps(record, indent=1), encoding="utf-8")
     written.rename(paths.record(executed))

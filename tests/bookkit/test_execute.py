@@ -76,6 +76,25 @@ def test_what_makes_a_notebook_run_again(ran: Book) -> None:
     assert is_fresh(ran.root, ran.notebook)
 
 
+def test_an_execution_during_which_its_inputs_changed_does_not_count(ran: Book) -> None:
+    source = ran.notebook.read_text()
+    for name, text in (
+        ("src/tiny.py", "def double(x):\n    return 7\n"),
+        ("data/runs/b.csv", "beside it"),
+        ("book/page.ipynb", source.replace("size = 3", "size = 8")),
+    ):
+        edit = f"open({str(ran.root / name)!r}, 'w').write({text!r})"
+        code = CODE.replace("ROOT", repr(str(ran.root)))
+        ran.write("# A page", ("size = 3", ["parameters"]), code, edit)
+        assert execute(ran.root) == [ran.notebook]
+        assert not is_fresh(ran.root, ran.notebook)
+    # What it does not read may change meanwhile.
+    edit = f"open({str(ran.root / 'data/claims.yml')!r}, 'a').write(' ')"
+    ran.write("# A page", ("size = 3", ["parameters"]), code, edit)
+    assert execute(ran.root) == [ran.notebook]
+    assert is_fresh(ran.root, ran.notebook)
+
+
 def test_an_installed_version_is_part_of_the_key(
     ran: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:

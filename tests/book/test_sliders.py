@@ -97,6 +97,8 @@ def test_sliders(visit: Visit, request: pytest.FixtureRequest) -> None:
         agree(box, record, drawn, record["start"])
         by_keyboard(box, record, drawn)
         by_mouse(box, record, drawn)
+        if box.locator(".widget-play").count():
+            by_play(box, record, drawn)
     assert visit.complaints == []
     assert visit.off_host == []
 
@@ -139,6 +141,22 @@ def by_mouse(box: Locator, record: dict[str, Any], drawn: dict[str, str]) -> Non
             drag(slider, index / max(len(axis) - 1, 1))
             values[name] = axis[index]
             agree(box, record, drawn, values)
+
+
+def by_play(box: Locator, record: dict[str, Any], drawn: dict[str, str]) -> None:
+    """Press Play at the start: the frames pass, and the slider with them; then Pause."""
+    for handle in box.locator(".noUi-handle").all():
+        handle.press("Home")
+    values = {name: axis[0] for name, axis in record["axes"]}
+    agree(box, record, drawn, values)
+    buttons = box.locator(".widget-play button").all()
+    assert all(b.get_attribute("aria-label") for b in buttons)
+    buttons[0].click()
+    name, axis = record["axes"][0]
+    for value in axis[1:3]:
+        values[name] = value
+        agree(box, record, drawn, values)
+    buttons[0].click()
 
 
 def drag(slider: Locator, fraction: float) -> None:

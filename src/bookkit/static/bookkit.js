@@ -44,12 +44,23 @@
     }
   }
 
+  // The buttons of Play are icons without a word.
+  const ICONS = { play: "Play", pause: "Pause", stop: "Back to the start", retweet: "Repeat" };
+  function nameButtons(root) {
+    for (const icon of root.querySelectorAll(".widget-play button > .fa")) {
+      const name = Object.keys(ICONS).find((key) => icon.classList.contains(`fa-${key}`));
+      if (name) set(icon.parentElement, "aria-label", ICONS[name]);
+      set(icon, "aria-hidden", "true");
+    }
+  }
+
   function start() {
     const root = document.querySelector(".bd-article") || document.body;
     let due = false;
     const tend = () => {
       due = false;
       nameSliders(root);
+      nameButtons(root);
       reach(root);
     };
     const soon = () => {

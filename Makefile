@@ -3,7 +3,8 @@
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c 'import ensurepip, venv' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+  $$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 export OMP_NUM_THREADS := 1
 
 .PHONY: book test lab serve bench clean help
@@ -12,7 +13,9 @@ book: $(VENV)/ready  ## run what changed, then make the pages in _build/html
 	$(BIN)/python -m bookkit build
 
 test: book  ## style, types, every test: also of the notebooks, and of the pages in Chromium
-	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
+	$(BIN)/python tests/book/chromium.py
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lab: $(VENV)/ready  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book

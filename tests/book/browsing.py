@@ -1,16 +1,12 @@
-"""What the tests of the built book share: the browser, the pages, a visit to a page."""
+"""What the tests of the built book share: the pages, and a visit to a page."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Playwright, Route
+from playwright.sync_api import Browser, Page, Route
 
 from bookkit import paths
 
@@ -19,47 +15,6 @@ PAGES = [p.relative_to(ROOT).with_suffix("").as_posix() for p in paths.documents
 SCREENSHOTS = ROOT / "_build" / "screenshots"
 WIDTHS = {"desktop": 1280, "phone": 390}
 SCHEMES = ("light", "dark")
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-# A container's Chromium runs as root, without a sandbox, and must not phone home.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-def launch(playwright: Playwright) -> Browser:
-    """A Chrome or Chromium: the machine's, else playwright's, else Debian's.
-
-    Raises:
-        RuntimeError: there is none, and none can be installed.
-    """
-    found = next((p for name in NAMES if (p := shutil.which(name))), None)
-    own = Path(playwright.chromium.executable_path)
-    if not found and not own.is_file():
-        _install()
-        found = next((p for name in NAMES if (p := shutil.which(name))), None)
-    if not found and not own.is_file():
-        raise RuntimeError(
-            "browser: expected a Chrome or Chromium in PATH, found none and could not install one; "
-            "run `playwright install chromium`, or install Debian's package chromium"
-        )
-    return playwright.chromium.launch(executable_path=found or own, args=FLAGS)
-
-
-def _install() -> None:
-    """Try playwright's download, then Debian's package."""
-    commands = [[sys.executable, "-m", "playwright", "install", "chromium"]]
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        commands += [["apt-get", "update", "-qq"], ["apt-get", "install", "-qq", "-y", "chromium"]]
-    for number, command in enumerate(commands):
-        done = subprocess.run(command, capture_output=True)
-        if number == 0 and done.returncode == 0:
-            return
 
 
 @dataclass

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import ROOT, launch
+from browsing import ROOT
+from chromium import launch
 from playwright.sync_api import Browser, sync_playwright
 
 from bookkit.build import build

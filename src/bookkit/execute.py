@@ -1,4 +1,8 @@
-"""Run the notebooks by papermill, in parallel, and only those whose cache key has changed."""
+"""Run the notebooks by papermill, in parallel, and only those whose cache key has changed.
+
+An execution is `papermill book/x.ipynb out.ipynb` from the root, with the committed parameters; our
+engine adds what was read, and the environment of `bookkit.paths.single_threaded`.
+"""
 
 from __future__ import annotations
 

@@ -6,11 +6,15 @@ import json
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.exceptions import PapermillExecutionError
 from tiny_book import Book
 
 from bookkit import cache, paths
-from bookkit.execute import ExecutionFailed, execute, is_fresh
+from bookkit.engine import ENGINE, Client
+from bookkit.execute import ExecutionFailed, _run, execute, is_fresh
 from bookkit.handover import merge
 
 # A kernel starts in about two seconds, so each test here asks it many questions.
@@ -110,6 +114,32 @@ def test_parameters(ran: Book) -> None:
     # The page shows the committed defaults; the injected cell is not on it.
     merged = merge(ran.notebook.read_text(), paths.twin(ran.root, ran.notebook).read_text())
     assert "size = 5" not in merged
+
+
+def test_an_execution_is_papermills_from_the_root(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So `papermill book/x.ipynb out.ipynb` from the root does the same, without the record."""
+    calls = []
+
+    def execute_notebook(*arguments: object, **options: object) -> None:
+        calls.append((arguments, options))
+        raise PapermillExecutionError(0, 0, "", "", "", [])
+
+    book.write("# A page", ("size = 3", ["parameters"]))
+    monkeypatch.setattr(papermill, "execute_notebook", execute_notebook)
+    monkeypatch.setattr(paths, "single_threaded", dict)
+    assert _run(book.root, book.notebook, {})
+    (((notebook, _), options),) = calls
+    assert notebook == cache.read(book.notebook)
+    asked = {k: options[k] for k in ("cwd", "parameters", "kernel_name", "engine_name")}
+    assert asked == {
+        "cwd": book.root,
+        "parameters": {},
+        "kernel_name": "python3",
+        "engine_name": ENGINE,
+    }
+    assert issubclass(Client, PapermillNotebookClient)
 
 
 def test_a_failing_cell_is_reported_and_leaves_no_twin(book: Book) -> None:

@@ -22,9 +22,7 @@ def printed():
 
 def lstm():
     torch.manual_seed(0)
-    return make_policy(
-        "lstm", spaces.Box(-1, 1, (3,)), spaces.MultiDiscrete([3, 3]), hidden_size=8
-    )
+    return make_policy("lstm", spaces.Box(-1, 1, (3,)), spaces.MultiDiscrete([3, 3]), hidden_size=8)
 
 
 def test_each_update_is_about_ten_lines():

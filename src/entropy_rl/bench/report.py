@@ -1,0 +1,103 @@
+"""The tables that ``make bench`` prints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from entropy_rl.algorithms import preset, train
+from entropy_rl.bench.entropies import estimator_costs, exact_costs
+from entropy_rl.bench.textbook import TextbookTrainer
+from entropy_rl.bench.timing import Ratio, interleave, ratio
+
+TEXTBOOK = "textbook LSTMCell loop"
+
+
+def main(quick: bool = False) -> None:
+    """Measure and print: training, estimators, exact entropy. Under three minutes.
+
+    Args:
+        quick: fewer rounds: a look, not a measurement.
+    """
+    started = time.process_time()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        training(3 if quick else 9)
+        estimators(5 if quick else 41)
+        exact(3 if quick else 7)
+    finally:
+        torch.set_num_threads(threads)
+    print(f"\none thread, {time.process_time() - started:.0f} CPU-seconds in all")
+
+
+def training(rounds: int) -> None:
+    """Steps of training a CPU-second, rollout and updates, on 5×5 with five hunters."""
+    for batch in (512, preset("hunters").config.batch):
+        found = interleave(_trainings(batch), rounds)
+        _head(f"training, {batch} episodes a batch", "steps a CPU-second", "over the textbook")
+        for name, spent in found.items():
+            speed = f"{1 / np.median(spent):>18,.0f}"
+            _line(name, speed, ratio(found[TEXTBOOK], spent))
+
+
+def _trainings(batch: int) -> dict[str, Callable[[], float]]:
+    chosen = preset("hunters").but(batch=batch, episodes=max(batch, 512))
+
+    def textbook() -> float:
+        trainer = TextbookTrainer(chosen.make(0)[0], chosen.config, 128, 0)
+        return sum(trainer.batch() for _ in range(chosen.config.episodes // batch))
+
+    def ours(precision: str) -> Callable[[], float]:
+        def run() -> float:
+            env, policy = chosen.make(0)
+            return train(env, policy, chosen.but(precision=precision).config, 0).steps
+
+        return run
+
+    tasks = {
+        TEXTBOOK: textbook,
+        "ours, float32": ours("float32"),
+        "ours, bfloat16": ours("bfloat16"),
+    }
+    try:
+        from entropy_rl.bench.peers import ppo
+    except ModuleNotFoundError:
+        print("stable-baselines3 is not installed: its rows are left out")
+        return tasks
+    games = batch // 8
+    tasks[f"SB3 PPO, MLP, {games} games, 1 epoch"] = ppo(games, 1)
+    tasks[f"SB3 PPO, MLP, {games} games, 10 epochs"] = ppo(games, 10)
+    return tasks
+
+
+def estimators(rounds: int) -> None:
+    """The whole of training with an estimator, relative to none."""
+    found = estimator_costs(rounds)
+    _head("entropy estimator, equal episodes", "µs a step", "cost over none")
+    for name, spent in found.items():
+        _line(name, f"{1e6 * np.median(spent):>18.1f}", ratio(spent, found["none"]))
+
+
+def exact(rounds: int) -> None:
+    """The exact entropy with its gradient, by leaves and by prefixes."""
+    _head("exact entropy and gradient, K = 9", "prefixes, µs/state", "leaves over prefixes")
+    for d in (1, 2, 3, 4):
+        found = exact_costs(d, rounds)
+        spent = found["prefixes"]
+        _line(
+            f"d = {d}: {9**d:,} leaves, {(9**d - 1) // 8:,} prefixes",
+            f"{1e6 * np.median(spent):>18,.0f}",
+            ratio(found["leaves"], spent),
+        )
+
+
+def _head(title: str, figure: str, compared: str) -> None:
+    print(f"\n{title:42} {figure:>18}  {compared}, median [95 %]")
+
+
+def _line(name: str, figure: str, compared: Ratio) -> None:
+    print(f"{name:42} {figure}  {compared}", flush=True)

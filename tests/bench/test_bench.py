@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import torch
+from scipy.stats import binom
+
+from entropy_rl.algorithms import preset
+from entropy_rl.bench import report, timing
+from entropy_rl.bench.entropies import exact_costs
+from entropy_rl.bench.textbook import TextbookTrainer
+from entropy_rl.estimators import smoothed
+
+
+def test_the_textbook_policy_is_ours():
+    env, ours = preset("hunters").make(3)
+    policy = TextbookTrainer(env, preset("hunters").config, 128, 0).policy.double()
+    ours, K = ours.double(), ours.K
+    # torch's LSTMCell orders its gates input, forget, candidate, output; ours has the last two
+    # the other way round.
+    order = torch.arange(4 * 128).view(4, 128)[[0, 1, 3, 2]].flatten()
+    policy.cell.weight_ih.data[:, :K] = ours.from_previous.weight.data.t()[order]
+    policy.cell.weight_ih.data[:, K:] = ours.from_observation.weight.data[order]
+    policy.cell.weight_hh.data = ours.from_hidden.weight.data[order]
+    policy.cell.bias_ih.data = ours.from_observation.bias.data[order]
+    policy.cell.bias_hh.data.zero_()
+    policy.head.load_state_dict(ours.head.state_dict())
+    generator = torch.Generator().manual_seed(0)
+    state = env.reset(200, generator=generator)
+    for _ in range(4):
+        state, _ = env.step(state, ours.sample(env.observe(state), generator).actions)
+    obs = env.observe(state)
+    chain = ours.sample(obs, generator)
+    x, mask = obs["observation"].double(), obs["action_mask"]
+    _, log_prob, entropy = policy(x, mask, chain.actions)
+    assert (log_prob - chain.log_prob).abs().max() < 1e-12
+    assert (entropy - smoothed(chain).value).abs().max() < 1e-12
+
+
+def test_the_textbook_takes_its_steps_and_learns_from_them():
+    chosen = preset("hunters").but(batch=8, episodes=8, minibatches=2, cap=3)
+    trainer = TextbookTrainer(chosen.make(0)[0], chosen.config, 16, 0)
+    before = [p.clone() for p in trainer.policy.parameters()]
+    assert 8 <= trainer.batch() <= 24
+    after = trainer.policy.parameters()
+    assert all((p - q).abs().max() > 0 for p, q in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("rounds", [6, 9, 25, 41])
+def test_the_interval_of_the_median_has_its_coverage(rounds):
+    found = timing.ratio(np.arange(1.0, rounds + 1), np.ones(rounds))
+    k = round(found.low)
+    assert found.high == rounds + 1 - k
+    assert 2 * binom.cdf(k - 1, rounds, 0.5) <= 0.05 < 2 * binom.cdf(k, rounds, 0.5)
+    assert found.median == (rounds + 1) / 2
+    assert found.rounds == rounds
+
+
+def test_tasks_take_turns():
+    calls = []
+
+    def task(name, units):
+        def run():
+            calls.append(name)
+            sum(range(200_000))
+            return units
+
+        return run
+
+    found = timing.interleave({"a": task("a", 1), "b": task("b", 4)}, 3)
+    assert calls == ["b", "a", "a", "b", "b", "a", "a", "b"]
+    assert all(x.shape == (3,) and (x > 0).all() for x in found.values())
+    assert timing.ratio(found["a"], found["b"]).median > 1.5, "per unit, of which b makes four"
+
+
+def test_prefixes_are_cheaper_than_leaves():
+    found = exact_costs(3, 3)
+    assert timing.ratio(found["leaves"], found["prefixes"]).low > 5
+
+
+def test_peer_counts_its_steps():
+    pytest.importorskip("stable_baselines3")
+    from entropy_rl.bench.peers import SharedVecEnv, ppo
+
+    assert ppo(4, 1)() == 256
+    env = SharedVecEnv(3)
+    env.reset()
+    for _ in range(25):
+        seen, reward, over, infos = env.step(np.full((3, 5), 4))
+    assert over.all(), "hunters that never move are stopped after 25 steps"
+    assert reward.shape == (3,)
+    assert all(info["TimeLimit.truncated"] for info in infos)
+    assert not np.array_equal(seen[0], infos[0]["terminal_observation"])
+
+
+def test_the_tables_are_printed(capsys, monkeypatch):
+    monkeypatch.setattr(report, "_trainings", lambda batch: {report.TEXTBOOK: lambda: batch})
+    monkeypatch.setattr(report, "estimator_costs", lambda rounds: {"none": np.ones(rounds)})
+    monkeypatch.setattr(
+        report, "exact_costs", lambda d, rounds: dict.fromkeys(["leaves", "prefixes"], np.ones(3))
+    )
+    threads = torch.get_num_threads()
+    report.main(quick=True)
+    assert torch.get_num_threads() == threads
+    out = capsys.readouterr().out
+    for words in ("512 episodes", "none", "820 prefixes", "CPU-seconds in all"):
+        assert words in out

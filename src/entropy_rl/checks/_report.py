@@ -67,7 +67,8 @@ def table(verdicts: Sequence[Verdict]) -> str:
     """The verdicts as lines of text, one a claim, and a last line that counts them.
 
     A check shows its residual, its tolerance and its weakest control (the smallest ratio of
-    residual to threshold); a refutation shows how far printed and found are apart, and the least that counts.
+    residual to threshold); a refutation shows how far what is printed and what was found are
+    apart, and the least that counts.
     """
     rows = [_COLUMNS, *map(_row, verdicts)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

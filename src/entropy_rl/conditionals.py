@@ -250,7 +250,7 @@ class GaussianConditionals:
         return 0.5 * math.log(2 * math.pi * math.e) + self.log_stds
 
 
-AnyChain = TypeVar("AnyChain", Conditionals, GaussianConditionals)
+_AnyChain = TypeVar("_AnyChain", Conditionals, GaussianConditionals)
 
 
 def prefix_log_weights(current: Chain, behaviour_log_probs: Tensor) -> Tensor:
@@ -274,7 +274,7 @@ def prefix_log_weights(current: Chain, behaviour_log_probs: Tensor) -> Tensor:
     return (current.component_log_probs.detach() - behaviour.detach()).cumsum(-1)
 
 
-def concatenate(chains: Sequence[AnyChain]) -> AnyChain:
+def concatenate(chains: Sequence[_AnyChain]) -> _AnyChain:
     """Chains of one kind, one after the other along their first batch axis, graphs kept.
 
     Args:
@@ -296,7 +296,7 @@ def concatenate(chains: Sequence[AnyChain]) -> AnyChain:
     return kinds.pop()(**joined, validate_args=False)
 
 
-def select_rows(chain: AnyChain, rows: Tensor | None = None) -> AnyChain:
+def select_rows(chain: _AnyChain, rows: Tensor | None = None) -> _AnyChain:
     """The chain at the given rows of its first batch axis, detached; all of it if None.
 
     Args:

@@ -76,7 +76,7 @@ def without_correlation(self, obs):
     return torch.diag_embed((2 * self.parameters_of(obs)[1]).exp())
 
 
-def without_the_factor(chain, log_weights=None, baseline=None):
+def without_the_factor(chain, baseline=None, *, log_weights=None):
     return pathwise.crude(chain, log_weights=log_weights)
 
 

@@ -73,7 +73,9 @@ PRESETS: dict[str, Preset] = {
     "hunters": Preset(
         "hunters",
         "lstm",
-        OnPolicyConfig(episodes=150_000, precision="bfloat16"),
+        OnPolicyConfig(
+            episodes=150_000, batch=512, minibatches=8, learning_rate=4e-3, precision="bfloat16"
+        ),
         "this project's: batched, zhang2018's weight; 5×5 with five hunters",
         environment_options={"observation": "one_hot"},
         policy_options={"hidden_size": 128},

@@ -36,7 +36,7 @@ def main(quick: bool = False) -> None:
 
 def training(rounds: int) -> None:
     """Steps of training a CPU-second, rollout and updates, on 5×5 with five hunters."""
-    for batch in (512, preset("hunters").config.batch):
+    for batch in (128, 512):
         found = interleave(_trainings(batch), rounds)
         _head(f"training, {batch} episodes a batch", "steps a CPU-second", "over the textbook")
         for name, spent in found.items():
@@ -45,7 +45,7 @@ def training(rounds: int) -> None:
 
 
 def _trainings(batch: int) -> dict[str, Callable[[], float]]:
-    chosen = preset("hunters").but(batch=batch, episodes=max(batch, 512))
+    chosen = preset("hunters").but(batch=batch, minibatches=4, episodes=512)
 
     def textbook() -> float:
         trainer = TextbookTrainer(chosen.make(0)[0], chosen.config, 128, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,25 @@ def tidy_scripts(
 def tidy_body(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Drop a role that its children contradict: lists of citations without list items."""
-    if "body" in context:
-        context["body"] = context["body"].replace('role="list" class="citation', 'class="citation')
+    """Mend what extensions write: roles that children contradict, ids given twice, titles."""
+    if "body" not in context:
+        return
+    body = context["body"].replace('role="list" class="citation', 'class="citation')
+    body = re.sub(r' id="proof(-content)?"', "", body)
+    context["body"] = THEOREM_TITLE.sub(_title, body)
+
+
+# "Theorem (Theorem 1 of the paper)", under an id that the box has already.
+THEOREM_TITLE = re.compile(
+    r'(<p class="admonition-title") id="[^"]*">'
+    r'<span class="caption-number">(\w+) </span> \((.*?)\)</p>'
+)
+
+
+def _title(found: re.Match[str]) -> str:
+    opening, kind, title = found.groups()
+    named = title if title.startswith(kind) else f"{kind}. {title}"
+    return f"{opening}>{named}</p>"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

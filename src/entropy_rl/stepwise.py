@@ -51,6 +51,12 @@ class StepPolicy(Protocol):
         ...
 
 
+def check_steps(policy: object) -> None:
+    """``ValueError`` unless ``policy`` has the two methods of a step policy."""
+    if not all(callable(getattr(policy, name, None)) for name in ("start", "step")):
+        raise _validate.fail("policy", "a step policy, with start and step", type(policy).__name__)
+
+
 def select(state: State, rows: Tensor) -> State:
     """The given rows of a state (repeats allowed); entries that are no tensors stay."""
     return tuple(x.index_select(0, rows) if isinstance(x, Tensor) else x for x in state)
@@ -177,7 +183,11 @@ def prefix_tree(policy: StepPolicy, obs: Observation) -> Iterator[Level]:
     Args:
         policy: a step policy.
         obs: its observation, ``(*batch, …)``; the root has a row for each.
+
+    Raises:
+        ValueError: a policy without steps (a Gaussian one, say).
     """
+    check_steps(policy)
     state = policy.start(obs)
     choice: Tensor | None = None
     for i in range(policy.d):
@@ -199,6 +209,9 @@ def tree_entropy(policy: StepPolicy, obs: Observation) -> Tensor:
 
     Returns:
         ``(*batch,)`` in nats, differentiable.
+
+    Raises:
+        ValueError: a policy without steps (a Gaussian one, say).
     """
     above: Tensor | None = None
     for log_probs, parent, choice in prefix_tree(policy, obs):
@@ -231,10 +244,11 @@ def beam_search(
         The best candidate, int64 ``(*batch, d)``.
 
     Raises:
-        ValueError: ``beam`` is no positive integer.
+        ValueError: ``beam`` is no positive integer, or a policy without steps.
 
     Source: zhang2018, §4.3, whose claim p(a') ≥ p(â) needs ``keep_greedy``.
     """
+    check_steps(policy)
     _validate.positive_integer("beam", beam)
     batch = policy.batch_shape(obs)
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -67,6 +68,20 @@ def test_no_inner_link_is_dead(html: Path, name: str) -> None:
             if not re.search(rf'(?:id|name)=["\']{re.escape(unquote(url.fragment))}["\']', text):
                 dead.append(link["href"])
     assert dead == []
+
+
+@pages
+def test_no_id_is_given_twice(html: Path, name: str) -> None:
+    ids = Counter(element["id"] for element in soup(html, name).find_all(id=True))
+    assert [name for name, times in ids.items() if times > 1] == []
+
+
+@pages
+def test_a_theorem_is_named_once(html: Path, name: str) -> None:
+    for title in soup(html, name).select(".proof > .admonition-title"):
+        kinds = re.findall("Theorem|Proposition|Lemma|Corollary", title.get_text())
+        assert kinds and "(Theorem" not in title.get_text(), title
+        assert title.select(".caption-number") == []
 
 
 @pages

@@ -75,6 +75,8 @@ def test_a_page(visit: Visit, request: pytest.FixtureRequest) -> None:
     cut_off = page.evaluate(CUT_OFF, BOXES if width == "desktop" else CARDS)
     assert cut_off == [], "\n".join([f"{name} at {WIDTHS[width]} px cuts off:", *cut_off])
     assert page.evaluate(UNHINTED) == []
+    # The browser asks for less motion: no fade may be under way while colours are looked at.
+    assert page.evaluate("document.getAnimations().length") == 0
     # A phone shows the same colours, and looking at them takes most of the time.
     assert serious(page, colours=width == "desktop") == []
     assert visit.off_host == []

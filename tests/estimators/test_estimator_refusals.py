@@ -1,6 +1,7 @@
 """What the estimators refuse."""
 
 import torch
+from gymnasium import spaces
 
 from entropy_rl.conditionals import Conditionals, GaussianConditionals
 from entropy_rl.estimators import (
@@ -8,13 +9,15 @@ from entropy_rl.estimators import (
     crude_gradient,
     entropy_to_go,
     estimate_entropy,
+    exact,
     kl_divergence,
     none,
     smoothed,
     smoothed_mode,
     unbiased_gradient,
 )
-from entropy_rl.stepwise import beam_search
+from entropy_rl.policies import make_policy
+from entropy_rl.stepwise import beam_search, tree_entropy
 from enumeration import F64, build
 from refusals import assert_refused, refusals
 
@@ -26,6 +29,8 @@ ONE_SIDED = Conditionals(torch.tensor([[1.0, 0.0], [0.5, 0.5]], dtype=F64).log()
 WIDER = Conditionals(torch.full((2, 3), 1 / 3, dtype=F64).log(), FIRST)
 ZEROS = torch.zeros(2, dtype=F64)
 GAUSSIAN = GaussianConditionals(ZEROS, ZEROS, ZEROS)
+BOX = spaces.Box(-1, 1, (2,))
+STEPLESS = make_policy("gaussian", BOX, BOX)
 LSTM, OBS = build("lstm")
 MASKED, MASKED_OBS = build("lstm", "masked")
 
@@ -133,6 +138,16 @@ ESTIMATORS = [
     ),
     ("beam of 0", lambda: smoothed_mode(LSTM, OBS, 0), "beam", "an integer ≥ 1", "0"),
     ("half a beam", lambda: beam_search(LSTM, OBS, 1.5), "beam", "an integer ≥ 1", "1.5"),
+    *(
+        (
+            f"{f.__name__} without steps",
+            lambda f=f: f(STEPLESS, torch.zeros(2)),
+            "policy",
+            "a step policy",
+            "GaussianPolicy",
+        )
+        for f in (exact, smoothed_mode, beam_search, tree_entropy)
+    ),
     (
         "entropy to go, masked action",
         lambda: entropy_to_go(MASKED, MASKED_OBS, integers(0, 0, 1)),

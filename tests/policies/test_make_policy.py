@@ -55,6 +55,15 @@ def test_a_policy_comes_back_from_disk_as_it_was(name, dtype, tmp_path):
     assert torch.equal(first.log_prob, second.log_prob)
 
 
+def test_loading_draws_no_random_numbers(tmp_path):
+    save_policy(make("lstm"), tmp_path / "p.pt")
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    load_policy(tmp_path / "p.pt")
+    assert torch.equal(torch.rand(3), expected)
+
+
 @pytest.mark.parametrize("name", CATEGORICAL)
 def test_a_masked_policy_comes_back_too(name, tmp_path):
     policy = make(name, masked=True)

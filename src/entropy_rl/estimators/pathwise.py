@@ -159,5 +159,4 @@ def unbiased_gradient(
 
 def _check_baseline(baseline: Tensor, shape: tuple[int, ...]) -> None:
     _validate.shape("baseline", _validate.floating("baseline", baseline), shape)
-    if baseline.requires_grad:
-        raise _validate.fail("baseline", "a detached tensor", "one that carries a gradient")
+    _validate.detached("baseline", baseline)

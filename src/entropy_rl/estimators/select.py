@@ -50,7 +50,7 @@ def estimate_entropy(
 
     Raises:
         ValueError: unknown name (the nearest one is suggested); a baseline for an estimator that
-            takes none.
+            takes none; ``exact`` or ``smoothed_mode`` of a policy without steps.
     """
     _validate.choice("name", name, ESTIMATORS)
     if baseline is not None and name not in WITH_BASELINE:

@@ -18,6 +18,9 @@ def exact(policy: StepPolicy, obs: Observation) -> Estimate:
     Returns:
         value and surrogate, ``(*batch,)``, in nats.
 
+    Raises:
+        ValueError: a policy without steps (a Gaussian one, say).
+
     Source: zhang2018, equation (2).
     """
     value = tree_entropy(policy, obs)
@@ -38,7 +41,7 @@ def smoothed_mode(policy: StepPolicy, obs: Observation, beam: int = 1) -> Estima
         value and surrogate, ``(*batch,)``, in nats.
 
     Raises:
-        ValueError: ``beam`` is no positive integer.
+        ValueError: ``beam`` is no positive integer, or a policy without steps.
 
     Source: zhang2018, §4.3.
     """

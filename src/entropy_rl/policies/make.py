@@ -103,12 +103,14 @@ def load_policy(path: str | Path) -> tuple[Any, dict[str, Any]]:
     if written != _FORMAT:
         raise _validate.fail("path", f"format {_FORMAT!r}", repr(written))
     try:
-        policy = make_policy(
-            header["name"],
-            _spaces.from_json(header["observation_space"]),
-            _spaces.from_json(header["action_space"]),
-            **header["options"],
-        )
+        # The parameters drawn here are thrown away: nobody's random numbers may notice.
+        with torch.random.fork_rng(devices=[]):
+            policy = make_policy(
+                header["name"],
+                _spaces.from_json(header["observation_space"]),
+                _spaces.from_json(header["action_space"]),
+                **header["options"],
+            )
         policy.to(next(iter(state.values())).dtype).load_state_dict(state)
         return policy, header["extra"]
     except (*_UNREADABLE, StopIteration) as error:

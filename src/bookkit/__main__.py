@@ -103,8 +103,9 @@ def _sync(options: argparse.Namespace) -> int:
 
 def _ledger(options: argparse.Namespace) -> None:
     from bookkit.claims import ledger
+    from bookkit.stored import reproductions
 
-    print(ledger().drop(columns=["says", "correction"]).to_string(index=False))
+    print(ledger(reproductions()).drop(columns=["says", "correction"]).to_string(index=False))
 
 
 def _colophon(options: argparse.Namespace) -> None:

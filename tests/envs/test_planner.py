@@ -152,3 +152,30 @@ def test_bad_calls_are_refused_by_name():
     ):
         with pytest.raises(ValueError, match=f"^{said}: expected"):
             call()
+
+
+@pytest.mark.parametrize("hunters", [2, 3, 5])
+@pytest.mark.parametrize("options", [{}, {"placement": "iid"}, {"exponent": 1, "size": 4}])
+def test_the_planner_earns_the_limit_exactly(hunters, options):
+    """A crossed rabbit may be exchanged at no loss: the bound of the score is reached."""
+    game = HuntersRabbits(hunters=hunters, **options)
+    found = play(
+        game,
+        lambda state: plan(game, state),
+        episodes=400,
+        generator=torch.Generator().manual_seed(5),
+    ).performance
+    assert abs(found.reward - physical_limit(game, episodes=400, seed=5).reward) < 1e-12
+
+
+def test_the_length_is_a_bound_only():
+    """Hunters (0,0), (1,1), rabbits (2,2), (3,3): two steps by assignment, three in truth."""
+    game = HuntersRabbits(hunters=2, masking="clip")
+    moves = torch.cartesian_prod(*[torch.arange(9)] * 4)
+    state = game.start(
+        hunters=torch.tensor([[0, 6]]).repeat(len(moves), 1),
+        rabbits=torch.tensor([[12, 18]]).repeat(len(moves), 1),
+    )
+    for step in (moves[:, :2], moves[:, 2:]):
+        state, _ = game.step(state, step)
+    assert not game.finished(state).any()

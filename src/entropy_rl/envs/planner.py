@@ -6,8 +6,9 @@ A hunter at king's distance k from a rabbit needs k steps (one, if it stands on 
     least length = min over assignments of the longest time   (bottleneck assignment)
     most score   = max over assignments of Σ γ^(time - 1 + e)  (sum assignment)
 
-Both are bounds of their own: one play need not reach both, and a hunter that crosses a rabbit on
-its way captures it. The assignments are SciPy's (``linear_sum_assignment``).
+The score is reached, by :func:`plan`: a hunter that crosses another's rabbit captures it, and then
+the two may as well exchange what is left. The length is a bound only, and one play need not reach
+both. The assignments are SciPy's (``linear_sum_assignment``).
 """
 
 from __future__ import annotations
@@ -198,8 +199,6 @@ def _meetings(
 
 
 def _match(times: np.ndarray, objective: str, gamma: float) -> tuple[np.ndarray, np.ndarray]:
-    # SciPy is an extra: only who plans needs it.
-
     if objective == "reward":
         return linear_sum_assignment(gamma**times, maximize=True)
     # The bottleneck as a sum: one pair that takes longer outweighs all the others together.

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from entropy_rl.algorithms.evaluation import Evaluation, evaluate
-from entropy_rl.algorithms.on_policy import TrainResult, train
 from entropy_rl.algorithms.presets import Preset, make_environment
+from entropy_rl.algorithms.training import TrainResult, train
 from entropy_rl.envs import Core
 from entropy_rl.policies import load_policy, save_policy
 

@@ -4,6 +4,7 @@ The corridor has no chance, so where a walker came to is known without what the 
 """
 
 import dataclasses
+from itertools import chain
 
 import pytest
 import torch
@@ -181,7 +182,7 @@ def test_rows_are_shuffled_anew_in_every_epoch(monkeypatch):
     monkeypatch.setitem(UPDATES, "gradient_step", watch)
     trainer = trainer_of(minibatches=3, epochs=2, grouping="rows")
     trainer.step()
-    first, second = sum(seen[:3], []), sum(seen[3:], [])
+    first, second = (list(chain.from_iterable(part)) for part in (seen[:3], seen[3:]))
     assert sorted(first) == sorted(second) == list(range(trainer.steps))
     assert first != second
     assert max(map(len, seen)) - min(map(len, seen)) <= 1

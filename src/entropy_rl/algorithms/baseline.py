@@ -82,7 +82,8 @@ class ValueBaseline:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """What :meth:`state_dict` returned."""
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        # An optimiser keeps the tensors that it is given, and changes them in place.
+        self.optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))
 
 
 class RunningBaseline:

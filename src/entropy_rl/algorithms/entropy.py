@@ -101,9 +101,7 @@ ENTROPIES: dict[str, EntropyUse] = {
         biased=("crude", "smoothed", "smoothed_mode"),
         term=bonus,
     ),
-    "soft": EntropyUse(
-        ("crude", "crude_gradient"), rewards=rewards_with_entropy, in_rewards=True
-    ),
+    "soft": EntropyUse(("crude", "crude_gradient"), rewards=rewards_with_entropy, in_rewards=True),
     "soft_bonus": EntropyUse(
         ("crude", "smoothed", "exact"), rewards=rewards_with_entropy, term=bonus, in_rewards=True
     ),

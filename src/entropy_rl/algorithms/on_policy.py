@@ -34,7 +34,9 @@ _BASELINE_STREAM = 0x5EED
 
 
 class TrainingDiverged(RuntimeError):
-    """A term of the loss, a gradient or a parameter is not finite; the trainer was set back.
+    """A term of the loss, a gradient or a parameter is not finite.
+
+    The trainer and its policy have been set back to the last good state.
 
     Attributes:
         update: the number of updates made before.
@@ -44,7 +46,7 @@ class TrainingDiverged(RuntimeError):
     """
 
     def __init__(self, update: int, term: str, last_good: dict[str, Any]) -> None:
-        super().__init__(f"update {update}: {term} is not finite; the last good state is kept")
+        super().__init__(f"update {update}: {term} is not finite; set back to the last good state")
         self.update, self.term, self.last_good = update, term, last_good
 
 

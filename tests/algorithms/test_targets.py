@@ -180,9 +180,9 @@ def test_rows_are_shuffled_anew_in_every_epoch(monkeypatch):
         return minibatch
 
     monkeypatch.setitem(UPDATES, "gradient_step", watch)
-    trainer = trainer_of(minibatches=3, epochs=2, grouping="rows")
+    trainer = trainer_of(minibatches=15, epochs=2, grouping="rows")  # more than episodes
     trainer.step()
-    first, second = (list(chain.from_iterable(part)) for part in (seen[:3], seen[3:]))
+    first, second = (list(chain.from_iterable(part)) for part in (seen[:15], seen[15:]))
     assert sorted(first) == sorted(second) == list(range(trainer.steps))
     assert first != second
     assert max(map(len, seen)) - min(map(len, seen)) <= 1

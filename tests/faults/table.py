@@ -288,7 +288,7 @@ FAULTS = (
     Fault(
         "a snapshot that shares the optimiser's tensors",
         "algorithms/on_policy.py",
-        '"optimiser": copy.deepcopy(self.optimiser.state_dict()),',
+        '"optimiser": copied(self.optimiser.state_dict()),',
         '"optimiser": self.optimiser.state_dict(),',
         (
             RESUME + "test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers",
@@ -298,7 +298,7 @@ FAULTS = (
     Fault(
         "a loaded snapshot shared with the optimiser",
         "algorithms/on_policy.py",
-        'self.optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))',
+        'self.optimiser.load_state_dict(copied(state["optimiser"]))',
         'self.optimiser.load_state_dict(state["optimiser"])',
         (RESUME + "test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers",),
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,7 @@ from torch.nn.functional import one_hot
 from entropy_rl import _validate
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.rollout import flat_observation
+from entropy_rl.algorithms.snapshot import copied
 from entropy_rl.losses import baseline_loss
 from entropy_rl.networks import mlp
 from entropy_rl.stepwise import Observation
@@ -76,14 +76,14 @@ class ValueBaseline:
 
     def state_dict(self) -> dict[str, Any]:
         """Network and optimiser, copied."""
-        network = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-        return {"network": network, "optimiser": copy.deepcopy(self.optimiser.state_dict())}
+        parts = {"network": self.network, "optimiser": self.optimiser}
+        return {name: copied(part.state_dict()) for name, part in parts.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """What :meth:`state_dict` returned."""
         self.network.load_state_dict(state["network"])
         # An optimiser keeps the tensors that it is given, and changes them in place.
-        self.optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))
+        self.optimiser.load_state_dict(copied(state["optimiser"]))
 
 
 class RunningBaseline:

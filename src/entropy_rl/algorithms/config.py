@@ -96,7 +96,8 @@ class OnPolicyConfig:
         sizes = ("episodes", "batch", "minibatches", "epochs", "cap", "beam", "baseline_hidden")
         for name in sizes:
             _validate.positive_integer(name, getattr(self, name))
-        if self.minibatches > self.batch:
+        _validate.choice("grouping", self.grouping, GROUPINGS)
+        if self.grouping == "episodes" and self.minibatches > self.batch:
             raise _validate.fail("minibatches", f"at most batch = {self.batch}", self.minibatches)
         _validate.between("discount", self.discount, 0.0, 1.0)
         _validate.at_least("beta", self.beta, 0.0)
@@ -107,7 +108,6 @@ class OnPolicyConfig:
             ("optimiser", OPTIMISERS),
             ("baseline", BASELINES),
             ("baseline_loss", BASELINE_LOSSES),
-            ("grouping", GROUPINGS),
             ("precision", PRECISIONS),
         ):
             _validate.choice(name, getattr(self, name), options)

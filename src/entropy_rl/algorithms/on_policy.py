@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -24,6 +23,7 @@ from entropy_rl.algorithms.rollout import (
     play_episodes,
     rows_of,
 )
+from entropy_rl.algorithms.snapshot import copied
 from entropy_rl.algorithms.updates import UPDATES, Problem
 from entropy_rl.conditionals import Chain, prefix_log_weights, select_rows
 from entropy_rl.envs import Core
@@ -195,25 +195,25 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed training needs to go on with the same numbers, copied."""
-        return {**self._snapshot(), "curves": _copied(self.curves)}
+        return {**self._snapshot(), "curves": copied(self.curves)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state_dict` returned, under the same configuration."""
         self.policy.load_state_dict(state["policy"])
         self.working.refresh()
         # An optimiser keeps the tensors that it is given, and changes them in place.
-        self.optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))
+        self.optimiser.load_state_dict(copied(state["optimiser"]))
         self.baseline.load_state_dict(state["baseline"])
         self.generator.set_state(state["generator"])
         self.played, self.steps, self.updates = state["counts"]
-        self.curves = _copied(state["curves"])
+        self.curves = copied(state["curves"])
         self._good = self._snapshot()
 
     def _snapshot(self) -> dict[str, Any]:
         """The state without its curves, which only grow."""
         return {
-            "policy": {k: v.detach().clone() for k, v in self.policy.state_dict().items()},
-            "optimiser": copy.deepcopy(self.optimiser.state_dict()),
+            "policy": copied(self.policy.state_dict()),
+            "optimiser": copied(self.optimiser.state_dict()),
             "baseline": self.baseline.state_dict(),
             "generator": self.generator.get_state(),
             "counts": (self.played, self.steps, self.updates),
@@ -259,8 +259,9 @@ class Trainer:
             if moved:
                 self.working.refresh()
             terms, minibatch = self.losses(context, rows, advantage, moved)
-            for name, term in terms.items():
-                self._require_finite(name, term)
+            if not moved:  # a trial step that goes too far is for its rule to judge
+                for name, term in terms.items():
+                    self._require_finite(name, term)
             return torch.stack(list(terms.values())).sum(), minibatch
 
         def differentiate(scalar: Tensor) -> None:
@@ -298,7 +299,7 @@ class Trainer:
 
     def _require_finite(self, term: str, *tensors: Tensor) -> None:
         if not _finite(tensors):
-            update, good = self.updates, {**self._good, "curves": _copied(self.curves)}
+            update, good = self.updates, {**self._good, "curves": copied(self.curves)}
             self.load_state_dict(good)
             raise TrainingDiverged(update, term, good)
 
@@ -316,10 +317,6 @@ class Trainer:
             ("baseline_loss", loss),
         ):
             self.curves.setdefault(name, []).append(float(value))
-
-
-def _copied(curves: dict[str, list[float]]) -> dict[str, list[float]]:
-    return {name: list(values) for name, values in curves.items()}
 
 
 def _finite(tensors: Any) -> bool:

@@ -46,7 +46,12 @@ class Preset:
     policy_options: dict[str, Any] = field(default_factory=dict)
 
     def make(self, seed: int) -> tuple[Core[Any], Any]:
-        """The environment and a fresh policy, its parameters drawn from ``seed``."""
+        """The environment and a fresh policy, its parameters drawn from ``seed``.
+
+        Raises:
+            ValueError: a seed out of range, an unknown name, spaces that the policy is not for.
+        """
+        _validate.seed("seed", seed)
         env = make_environment(self.environment, self.environment_options)
         options = {**env.policy_defaults(self.policy), **self.policy_options}
         with torch.random.fork_rng(devices=[]):

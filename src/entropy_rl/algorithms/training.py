@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,22 +55,24 @@ def train(
         callback: called after every batch with the episodes played so far and the policy.
 
     Raises:
-        ValueError: a policy that does not fit the environment.
-        TrainingDiverged: a loss, gradient or parameter that is not finite.
+        ValueError: what :class:`Trainer` refuses.
+        TrainingDiverged: a loss, gradient or parameter that is not finite; the policy has been set
+            back to where its last batch began.
     """
     trainer = Trainer(env, policy, config, seed)
     started = time.process_time()
-    for _ in _progress(trainer.batches, config.batch, progress):
-        trainer.step()
-        if callback is not None:
-            callback(trainer.played, policy)
+    with _progress(trainer.batches, config.batch, progress) as batches:
+        for _ in batches:
+            trainer.step()
+            if callback is not None:
+                callback(trainer.played, policy)
     seconds = time.process_time() - started
     return TrainResult(policy, trainer.curves, trainer.steps, seconds, trainer.updates)
 
 
-def _progress(batches: int, batch: int, show: bool) -> Iterator[int]:
+def _progress(batches: int, batch: int, show: bool) -> AbstractContextManager[Iterable[int]]:
     if not show:
-        return iter(range(batches))
+        return nullcontext(range(batches))
     from tqdm.auto import tqdm
 
-    return iter(tqdm(range(batches), unit_scale=batch, unit="ep"))
+    return tqdm(range(batches), unit_scale=batch, unit="ep")

@@ -303,6 +303,13 @@ FAULTS = (
         (RESUME + "test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers",),
     ),
     Fault(
+        "a loaded snapshot shared with the baseline's optimiser",
+        "algorithms/baseline.py",
+        'self.optimiser.load_state_dict(copied(state["optimiser"]))',
+        'self.optimiser.load_state_dict(state["optimiser"])',
+        (RESUME + "test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers",),
+    ),
+    Fault(
         "the last good state is that of the start",
         "algorithms/on_policy.py",
         "*self.policy.parameters())\n        self._good = self._snapshot()",

@@ -76,8 +76,8 @@ class ValueBaseline:
 
     def state_dict(self) -> dict[str, Any]:
         """Network and optimiser, copied."""
-        parts = {"network": self.network, "optimiser": self.optimiser}
-        return {name: copied(part.state_dict()) for name, part in parts.items()}
+        network, optimiser = self.network.state_dict(), self.optimiser.state_dict()
+        return copied({"network": network, "optimiser": optimiser})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """What :meth:`state_dict` returned."""

@@ -10,7 +10,7 @@ from torch import Tensor
 def copied(state: Any) -> Any:
     """Nested dicts and lists with every tensor detached and cloned.
 
-    A seventh of the time of ``copy.deepcopy``, which tells where a copy is made for every batch.
+    A seventh of the time of ``copy.deepcopy``, which matters where a copy is made for every batch.
     """
     if isinstance(state, Tensor):
         return state.detach().clone()

@@ -192,7 +192,7 @@ def test_observations_that_the_baseline_cannot_read_are_refused():
         ("first_visit", 2, "True or False"),
         ("grouping", "row", "did you mean 'rows'"),
         ("options", 3, "a mapping"),
-        ("options", {"lambda": 0.9}, "one of"),
+        ("options", {"lambda": 0.9}, "none for 'reinforce'"),
         ("epochs", 0, "integer ≥ 1"),
         ("algorithm", "reinforec", "did you mean 'reinforce'"),
     ],

@@ -233,7 +233,7 @@ def test_verify_exits_with_the_verdict(capsys, monkeypatch):
         ("train hunters --evaluation-episodes 0", "evaluation_episodes: expected an integer ≥ 1"),
         ("train hunters --algorithm reinforec", "did you mean 'reinforce'"),
         ("train hunters --set clip", "set: expected KEY=NUMBER, got 'clip'"),
-        ("train hunters --set clip=0.1", "options: expected one of"),
+        ("train hunters --set clip=0.1", "options: expected none for 'reinforce'"),
         ("train hunters --save /", "save: expected the name of a file, got the folder /"),
         ("train hunters --beam 3", "beam: expected 1 for 'smoothed'"),
         ("evaluate /", "Is a directory"),

@@ -119,6 +119,8 @@ class OnPolicyConfig:
         self._check_entropy()
         if not isinstance(self.options, Mapping):
             raise _validate.fail("options", "a mapping of names to numbers", repr(self.options))
+        if self.options and not self.row.options:
+            raise _validate.fail("options", f"none for {self.algorithm!r}", dict(self.options))
         for name, value in self.options.items():
             self.row.options[_validate.choice("options", name, self.row.options)].check(name, value)
 

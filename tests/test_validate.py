@@ -113,6 +113,8 @@ def test_bad_chains_are_refused_by_name(call, argument, expected, got):
         (_validate.detached, [ZEROS], [torch.zeros(1, requires_grad=True)]),
         (_validate.number, [0, 1.5, -2], [NAN, INF, -INF, True, "1", None]),
         (_validate.positive_integer, [1, 7], [0, -1, 1.0, True, None, "1"]),
+        (_validate.boolean, [True, False], [0, 1, 2, None, "no"]),
+        (_validate.seed, [0, 2**63 - 1], [-1, 2**63, 1.0, True, None, "1"]),
     ],
 )
 def test_checks_let_the_good_pass_and_stop_the_bad(function, good, bad):
@@ -132,6 +134,10 @@ def test_ranges_include_their_ends():
             _validate.between("x", x, 0, 1)
     with pytest.raises(ValueError, match=r"^x: expected a number ≥ 0, got -1"):
         _validate.at_least("x", -1, 0)
+    _validate.above("x", 0.1, 0)
+    for x in (0, -1, NAN, None):
+        with pytest.raises(ValueError, match=r"^x: expected "):
+            _validate.above("x", x, 0)
 
 
 def test_shape_and_choice():

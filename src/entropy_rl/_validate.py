@@ -66,6 +66,13 @@ def at_least(name: str, x: float, least: float) -> None:
         raise fail(name, f"a number ≥ {least}", x)
 
 
+def above(name: str, x: float, bound: float) -> None:
+    """Raise unless ``x`` is a finite number ``> bound``."""
+    number(name, x)
+    if not x > bound:
+        raise fail(name, f"a number > {bound}", x)
+
+
 def between(name: str, x: float, low: float, high: float) -> None:
     """Raise unless ``low ≤ x ≤ high``."""
     number(name, x)
@@ -83,6 +90,20 @@ def positive_integer(name: str, x: object) -> int:
     """``x`` itself, if it is an integer of at least 1."""
     if isinstance(x, bool) or not isinstance(x, int) or x < 1:
         raise fail(name, "an integer ≥ 1", repr(x))
+    return x
+
+
+def boolean(name: str, x: object) -> bool:
+    """``x`` itself, if it is True or False."""
+    if not isinstance(x, bool):
+        raise fail(name, "True or False", repr(x))
+    return x
+
+
+def seed(name: str, x: object) -> int:
+    """``x`` itself, if it is an integer that torch's generators take, in [0, 2⁶³)."""
+    if isinstance(x, bool) or not isinstance(x, int) or not 0 <= x < 2**63:
+        raise fail(name, "an integer in [0, 2⁶³)", repr(x))
     return x
 
 

@@ -18,23 +18,29 @@ except ModuleNotFoundError:
 class Train:
     """Train a policy in an environment and say how well it does.
 
-    What is left out is taken from the preset of that name (see ``entropy-rl list``).
+    What is left out is taken from the preset; `entropy-rl list` prints the names.
     """
 
-    environment: Annotated[str, tyro.conf.Positional]
-    """A preset: hunters, hunters-small, hunters-paper or bandit."""
+    preset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PRESET")]
+    """An environment, a policy and a configuration that go together."""
+    algorithm: str | None = None
+    """Row of the on-policy loop."""
+    settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE ...")] = ()
+    """The algorithm's own options."""
     policy: str | None = None
-    """Family: independent, lstm, mmdp or commnet."""
+    """Family."""
     entropy: str | None = None
-    """Estimator of the bonus: none, crude, crude_gradient, smoothed, ..."""
+    """Estimator of the entropy."""
     beta: float | None = None
-    """Weight of the bonus, reward per nat."""
+    """Weight of the entropy, reward per nat."""
+    beam: int | None = None
+    """Candidates of the estimator smoothed_mode."""
     episodes: int | None = None
     """Training episodes."""
     learning_rate: float | None = None
     """Of the policy's optimiser."""
     precision: str | None = None
-    """float32, bfloat16 or float64."""
+    """Of the policy's forward and backward pass."""
     seed: int = 0
     """Of everything that is drawn."""
     evaluation_episodes: int = 2_000
@@ -47,28 +53,47 @@ class Train:
     """No progress bar (as when CI is set)."""
 
     def run(self) -> int:
-        """Train, evaluate, save."""
-        from entropy_rl.algorithms import preset
+        """Train, save, evaluate; exit status 1 if the training diverges."""
+        from entropy_rl.algorithms import TrainingDiverged, preset
         from entropy_rl.algorithms.runs import run_preset
 
-        chosen = preset(self.environment)
-        names = ("entropy", "beta", "episodes", "learning_rate", "precision")
+        names = ("algorithm", "entropy", "beta", "beam", "episodes", "learning_rate", "precision")
         changes = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
         if changes.get("entropy") == "none" and self.beta is None:
             changes["beta"] = 0.0
-        chosen = chosen.but(**changes)
+        if self.settings:
+            changes["options"] = dict(key_and_number(setting) for setting in self.settings)
+        chosen = preset(self.preset).but(**changes)
         if self.policy is not None:
             chosen = chosen.with_policy(self.policy)
-        report = run_preset(
-            chosen,
-            self.seed,
-            evaluation_episodes=self.evaluation_episodes,
-            progress=not (self.quiet or os.environ.get("CI")),
-            save=self.save,
-            result=self.result,
-        )
+        try:
+            report = run_preset(
+                chosen,
+                self.seed,
+                evaluation_episodes=self.evaluation_episodes,
+                progress=not (self.quiet or os.environ.get("CI")),
+                save=self.save,
+                result=self.result,
+            )
+        except TrainingDiverged as error:
+            kept = "" if self.save is None else f", whose policy is in {self.save}"
+            print(f"entropy-rl: {error}{kept}", file=sys.stderr)
+            return 1
         print(report.summary())
         return 0
+
+
+def key_and_number(setting: str) -> tuple[str, float]:
+    """``"clip=0.1"`` as ``("clip", 0.1)``.
+
+    Raises:
+        ValueError: anything else.
+    """
+    key, _, value = setting.partition("=")
+    try:
+        return key, float(value)
+    except ValueError:
+        raise ValueError(f"set: expected KEY=NUMBER, got {setting!r}") from None
 
 
 @dataclass
@@ -115,31 +140,29 @@ class List:
     """Print the names that the other commands take."""
 
     def run(self) -> int:
-        """Presets, algorithms, policies, estimators, environments, claims."""
-        import gymnasium
-
-        import entropy_rl.envs  # registers the ids  # noqa: F401
+        """Under the command and the flag that take them."""
         from entropy_rl.algorithms import ALGORITHMS, PRESETS
+        from entropy_rl.algorithms.config import PRECISIONS
+        from entropy_rl.algorithms.presets import trainable_policies
         from entropy_rl.checks import CHECKS
         from entropy_rl.estimators import ESTIMATORS
-        from entropy_rl.policies import POLICIES
 
-        ids = sorted(i for i in gymnasium.registry if i.startswith("entropy_rl/"))
-        print("presets")
-        for name, chosen in PRESETS.items():
-            print(f"  {name:14} {chosen.source}")
-        print("algorithms (advantage × surrogate × entropy)")
-        for name, row in ALGORITHMS.items():
-            print(f"  {name:14} {row.advantage} × {row.surrogate} × {row.entropy}")
+        rows = {
+            name: f"{row.advantage} × {row.surrogate} × {row.entropy}"
+            + "".join(f", {key}={option.default}" for key, option in row.options.items())
+            for name, row in ALGORITHMS.items()
+        }
         for title, names in (
-            ("policies", POLICIES),
-            ("estimators", ESTIMATORS),
-            ("environments", ids),
-            ("claims with a check", CHECKS),
+            ("train PRESET", {name: chosen.source for name, chosen in PRESETS.items()}),
+            ("train --algorithm (advantage × surrogate × entropy, what --set takes)", rows),
+            ("train --policy", dict.fromkeys(trainable_policies(), "")),
+            ("train --entropy", dict.fromkeys(ESTIMATORS, "")),
+            ("train --precision", dict.fromkeys(PRECISIONS, "")),
+            ("verify CLAIMS", dict.fromkeys(CHECKS, "")),
         ):
             print(title)
-            for name in names:
-                print(f"  {name}")
+            for name, words in names.items():
+                print(f"  {name:14} {words}".rstrip())
         return 0
 
 
@@ -172,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = tyro.cli(Command, prog="entropy-rl", description=__doc__, args=arguments)
     try:
         return command.run()
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"entropy-rl: {error}", file=sys.stderr)
         return 2
 

@@ -4,89 +4,14 @@ import dataclasses
 
 import pytest
 import torch
+from corridor import BANDIT, QUICK, flat_gradient, policy_for
+from gymnasium import spaces
 
-from entropy_rl.algorithms import (
-    ADVANTAGES,
-    ALGORITHMS,
-    ENTROPIES,
-    SURROGATES,
-    Algorithm,
-    EntropyUse,
-    OnPolicyConfig,
-    Rollout,
-    Targets,
-    Trainer,
-    TrainingDiverged,
-    play_episodes,
-    register_algorithm,
-    train,
-)
+from entropy_rl.algorithms import SURROGATES, OnPolicyConfig, Trainer, train
 from entropy_rl.algorithms.precision import WorkingCopy
-from entropy_rl.conditionals import select_rows
 from entropy_rl.envs import HuntersRabbits, TeamBandit
-from entropy_rl.estimators import exact
-from entropy_rl.losses import clipped_surrogate_loss
-from entropy_rl.policies import make_policy
-from entropy_rl.returns import gae, soft_rewards
 
-BANDIT = TeamBandit(agents=2, arms=3, bonus=0.0)
-QUICK = OnPolicyConfig(
-    episodes=256, batch=64, minibatches=1, cap=1, baseline="running", learning_rate=0.02
-)
-
-
-def policy_for(env, seed=0, family="lstm"):
-    torch.manual_seed(seed)
-    return make_policy(family, env.observation_space, env.action_space, hidden_size=8)
-
-
-def flat_gradient(scalar, policy):
-    parts = torch.autograd.grad(
-        scalar, list(policy.parameters()), retain_graph=True, materialize_grads=True
-    )
-    return torch.cat([p.flatten() for p in parts])
-
-
-def one_row(obs, chain):
-    one = torch.zeros(1, dtype=torch.int64)
-    grid = torch.zeros(1, 1, dtype=torch.float64)
-    return Rollout(obs, chain, one, one, grid, grid, grid > 0, None)
-
-
-def move(policy, seed):
-    """Another policy nearby: what a first update leaves behind."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in policy.parameters():
-            p += 0.3 * torch.randn(p.shape, generator=generator, dtype=p.dtype)
-
-
-@pytest.mark.parametrize("stale", [False, True])
-@pytest.mark.parametrize("estimator", ["unbiased_gradient", "exact", "crude_gradient"])
-def test_expected_update_is_the_gradient_of_reward_and_entropy(estimator, stale):
-    """Over all joint actions: E[∇loss] = -∇(E[r] + β H), also after the policy has moved."""
-    policy = policy_for(BANDIT).double()
-    config = dataclasses.replace(QUICK, entropy=estimator, beta=0.3, minibatches=2)
-    trainer = Trainer(BANDIT, policy, dataclasses.replace(config, precision="float64"), 0)
-    obs = torch.zeros(1, *BANDIT.observation_space.shape, dtype=torch.float64)
-    actions = torch.cartesian_prod(torch.arange(3), torch.arange(3))
-    rewards = BANDIT.expected_reward(actions).double()
-    with torch.no_grad():
-        drawn = policy.conditionals(obs.expand(9, -1), actions)
-    if stale:
-        move(policy, 1)
-    chain = policy.conditionals(obs.expand(9, -1), actions)
-    objective = (chain.log_prob.exp() * rewards).sum() + 0.3 * exact(policy, obs).surrogate.sum()
-    true = flat_gradient(objective, policy)
-    mean, unweighted = torch.zeros_like(true), torch.zeros_like(true)
-    for n in range(9):
-        old = select_rows(drawn, torch.tensor([n]))
-        args = one_row(obs, old), torch.tensor([0]), rewards[n : n + 1] - 1.7, old
-        p = drawn.log_prob[n].exp()
-        mean -= p * flat_gradient(sum(trainer.losses(*args, stale)[0].values()), policy)
-        unweighted -= p * flat_gradient(sum(trainer.losses(*args, False)[0].values()), policy)
-    assert torch.allclose(mean, true, atol=1e-10, rtol=0)
-    assert torch.allclose(unweighted, true, atol=1e-3) != stale
+OBSERVATIONS = ("coordinates", "one_hot")
 
 
 def test_later_minibatches_and_epochs_are_given_their_ratios(monkeypatch):
@@ -112,36 +37,15 @@ def test_keeping_the_graph_gives_the_gradient_of_a_second_forward_pass():
     for minibatches in (1, 2):
         config = dataclasses.replace(QUICK, minibatches=minibatches, cap=5, baseline="value")
         trainer = Trainer(game, policy_for(game), config, 0)
-        with torch.set_grad_enabled(config.keeps_graph):
-            rollout = play_episodes(game, trainer._sample, 8, 5, 0.8, trainer.generator)
+        rollout = trainer.play(8)
         rows = torch.arange(len(rollout))
         advantage = torch.linspace(-1, 1, len(rollout))
-        old = select_rows(rollout.chain)
-        terms, _ = trainer.losses(rollout, rows, advantage, old, False)
+        terms, minibatch = trainer.losses(trainer.context(rollout), rows, advantage)
         gradients.append(flat_gradient(sum(terms.values()), trainer.policy))
-        features.append(old.features)
+        features.append(minibatch.old_chain.features)
     assert torch.allclose(*gradients, atol=1e-6)
     assert features[0] is not None
     assert torch.equal(*features)
-
-
-def test_a_training_resumed_from_its_state_ends_with_the_same_numbers():
-    config = dataclasses.replace(QUICK, minibatches=2, cap=5, baseline="value")
-    game = HuntersRabbits(size=3, hunters=2)
-    whole = Trainer(game, policy_for(game), config, 0)
-    first = Trainer(game, policy_for(game), config, 0)
-    for _ in range(2):
-        whole.step()
-        first.step()
-    second = Trainer(game, policy_for(game, seed=9), config, 5)
-    second.load_state_dict(first.state_dict())
-    while not whole.finished:
-        whole.step()
-        second.step()
-    assert second.finished
-    assert second.curves == whole.curves
-    for a, b in zip(whole.policy.parameters(), second.policy.parameters(), strict=True):
-        assert torch.equal(a, b)
 
 
 def test_same_seed_same_numbers_and_another_seed_others():
@@ -220,110 +124,49 @@ def test_working_copy_carries_gradients_and_parameters():
     assert (working.module.weight == 0.5).all()
 
 
-def test_toy_rows_are_algorithms(monkeypatch):
-    """GAE, a clipped surrogate over epochs, and entropy in the rewards: no line of the loop."""
-    for table in (ADVANTAGES, SURROGATES, ENTROPIES, ALGORITHMS):
-        for name in set(table):
-            monkeypatch.setitem(table, name, table[name])  # restores the tables afterwards
-
-    def toy_gae(rollout, r_t, values, options):
-        lambda_t = (~rollout.cut).to(r_t.dtype) * options["lambda"]
-        advantage = gae(r_t, rollout.discount_t, *values, lambda_t)
-        return Targets(advantage, advantage + values.v_tm1)
-
-    def toy_clip(batch):
-        return clipped_surrogate_loss(
-            batch.chain.log_prob, batch.old_chain.log_prob, batch.advantage, batch.options["clip"]
-        )
-
-    def soft(rollout, entropy_tm1, beta):
-        return soft_rewards(rollout.r_t, entropy_tm1, beta)
-
-    monkeypatch.setitem(ADVANTAGES, "toy_gae", toy_gae)
-    monkeypatch.setitem(SURROGATES, "toy_clip", toy_clip)
-    monkeypatch.setitem(ENTROPIES, "toy_soft", EntropyUse(rewards=soft, in_rewards=True))
-    monkeypatch.delitem(ALGORITHMS, "toy", raising=False)
-    row = Algorithm("toy_gae", "toy_clip", "toy_soft", {"lambda": 0.95, "clip": 0.2})
-    monkeypatch.setitem(ALGORITHMS, "toy", row)
-    config = dataclasses.replace(
-        QUICK,
-        algorithm="toy",
-        episodes=3_200,
-        minibatches=2,
-        epochs=3,
-        baseline="value",
-        beta=0.02,
-        options={"clip": 0.1},
-    )
-    result = train(BANDIT, policy_for(BANDIT), config, 0)
-    assert result.updates == 50 * 2 * 3
-    assert sum(result.curves["reward"][-10:]) / 10 > 4.5
-    with pytest.raises(ValueError, match="did you mean 'clip'"):
-        dataclasses.replace(config, options={"clpi": 0.1})
-
-
-def test_a_row_is_registered_once():
-    with pytest.raises(ValueError, match=r"name: expected a new name, got 'reinforce'"):
-        register_algorithm("reinforce", ALGORITHMS["reinforce"])
-    register_algorithm("again", ALGORITHMS["reinforce"])
-    assert ALGORITHMS.pop("again") == ALGORITHMS["reinforce"]
-    with pytest.raises(ValueError, match=r"surrogate: .*'score_function'"):
-        Algorithm("return", "score_funktion", "bonus")
-
-
-def poison(healthy, calls):
-    def poisoned(*args):
-        calls.append(None)
-        return healthy(*args) * (float("nan") if len(calls) == 3 else 1.0)
-
-    return poisoned
-
-
-def stopped(policy, **changes):
-    with pytest.raises(TrainingDiverged) as caught:
-        train(BANDIT, policy, dataclasses.replace(QUICK, **changes), 0)
-    good = caught.value.last_good["policy"]
-    assert all(v.isfinite().all() for v in good.values())
-    assert all(torch.equal(v, good[k]) for k, v in policy.state_dict().items())
-    return caught.value.update, caught.value.term
-
-
-def test_a_policy_loss_that_is_not_finite_stops_the_run(monkeypatch):
-    bad = poison(SURROGATES["score_function"], [])
-    monkeypatch.setitem(SURROGATES, "score_function", bad)
-    assert stopped(policy_for(BANDIT)) == (2, "policy loss")
-
-
-def test_an_entropy_term_that_is_not_finite_stops_the_run(monkeypatch):
-    bad = EntropyUse(term=poison(ENTROPIES["bonus"].term, []))
-    monkeypatch.setitem(ENTROPIES, "bonus", bad)
-    assert stopped(policy_for(BANDIT)) == (2, "entropy term")
-
-
-def test_a_gradient_that_is_not_finite_stops_the_run():
-    policy = policy_for(BANDIT)
-    policy.head.weight.register_hook(lambda g: g * float("inf"))
-    assert stopped(policy) == (0, "gradient")
-
-
-def test_an_update_that_spoils_the_parameters_is_taken_back():
-    assert stopped(policy_for(BANDIT), learning_rate=1e38)[1] in ("updated parameters", "gradient")
-
-
-def test_a_parameter_that_is_not_finite_stops_the_run():
-    policy = policy_for(BANDIT)
-
-    def spoil(played, policy):
-        with torch.no_grad():
-            policy.head.weight[0, 0] = float("nan")
-
-    with pytest.raises(TrainingDiverged, match="update 1: parameters is not finite"):
-        train(BANDIT, policy, QUICK, 0, callback=spoil)
+def test_a_working_copy_takes_the_masters_buffers():
+    master = torch.nn.BatchNorm1d(2)
+    working = WorkingCopy(master, "bfloat16")
+    master.running_mean.fill_(3.0)
+    assert not (working.module.running_mean == 3).any()
+    working.refresh()
+    assert (working.module.running_mean == 3).all()
 
 
 def test_a_policy_for_another_environment_is_refused():
     with pytest.raises(ValueError, match=r"policy: expected one for MultiDiscrete\(\[3 3\]\)"):
         train(BANDIT, policy_for(TeamBandit(agents=3, arms=3)), QUICK, 0)
+    narrow, wide = (HuntersRabbits(size=3, hunters=2, observation=o) for o in OBSERVATIONS)
+    with pytest.raises(ValueError, match=r"policy: expected one for Dict\(.*\(12,\)"):
+        train(narrow, policy_for(wide), QUICK, 0)
+
+
+def test_a_policy_that_is_not_finite_is_refused():
+    policy = policy_for(BANDIT)
+    policy.head.weight.data[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="policy: expected finite parameters"):
+        Trainer(BANDIT, policy, QUICK, 0)
+
+
+@pytest.mark.parametrize("seed", ["a", -1, 2**64, 1.0, True, None])
+def test_a_seed_that_no_generator_takes_is_refused(seed):
+    with pytest.raises(ValueError, match="seed: expected an integer in"):
+        Trainer(BANDIT, policy_for(BANDIT), QUICK, seed)
+
+
+class Pictures(TeamBandit):
+    """A bandit that shows words."""
+
+    observation_space = spaces.Text(3)
+
+
+def test_observations_that_the_baseline_cannot_read_are_refused():
+    policy = policy_for(BANDIT)
+    policy.observation_space = Pictures.observation_space
+    game = Pictures(agents=2, arms=3, bonus=0.0)
+    assert Trainer(game, policy, QUICK, 0).baseline  # which needs no network
+    with pytest.raises(ValueError, match="observation_space: expected Box or Discrete"):
+        Trainer(game, policy, dataclasses.replace(QUICK, baseline="value"), 0)
 
 
 @pytest.mark.parametrize(
@@ -341,7 +184,15 @@ def test_a_policy_for_another_environment_is_refused():
         ("baseline", "values", "did you mean 'value'"),
         ("reduction", "max", "one of"),
         ("learning_rate", 0.0, "> 0"),
-        ("clip_gradient", -1.0, "≥ 0.0"),
+        ("learning_rate", None, "finite"),
+        ("clip_gradient", -1.0, "> 0"),
+        ("clip_gradient", 0.0, "> 0"),
+        ("clip_norm", 0.0, "> 0"),
+        ("decay", "no", "True or False"),
+        ("first_visit", 2, "True or False"),
+        ("grouping", "row", "did you mean 'rows'"),
+        ("options", 3, "a mapping"),
+        ("options", {"lambda": 0.9}, "none for 'reinforce'"),
         ("epochs", 0, "integer ≥ 1"),
         ("algorithm", "reinforec", "did you mean 'reinforce'"),
     ],

@@ -2,14 +2,29 @@
 
 import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
+from corridor import Corridor
+from gymnasium import spaces
 
-from entropy_rl.algorithms import PRESETS, evaluate, preset, run_preset
+from entropy_rl.algorithms import (
+    PRESETS,
+    SURROGATES,
+    Algorithm,
+    Option,
+    TrainingDiverged,
+    evaluate,
+    preset,
+    register_algorithm,
+    run_preset,
+)
 from entropy_rl.algorithms.runs import load_run
 from entropy_rl.cli import main
 from entropy_rl.envs.exact import hunters_mdp, policy_value
+from entropy_rl.policies import load_policy, make_policy
 
 TINY = preset("hunters-small").but(episodes=256)
 
@@ -69,9 +84,96 @@ def test_save_load_evaluate_and_provenance(tmp_path):
     assert len(record["curves"]["length"]) == len(record["curves"]["episodes"]) <= 100
 
 
-def test_a_missing_folder_is_noticed_before_training(tmp_path):
-    with pytest.raises(ValueError, match="save: expected an existing folder"):
-        run_preset(TINY, 0, save=tmp_path / "no" / "p.pt")
+@pytest.fixture
+def untrained(monkeypatch):
+    def train(*args):
+        raise AssertionError("it was trained")
+
+    monkeypatch.setattr("entropy_rl.algorithms.runs.train", train)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"save": "no/p.pt"}, "save: expected a file in an existing folder"),
+        ({"result": "folder"}, "result: expected the name of a file, got the folder"),
+        pytest.param(
+            {"save": "/proc/p.pt"},
+            r"save: expected a file that can be written, got /proc/p.pt \(",
+            marks=pytest.mark.skipif(not Path("/proc").is_dir(), reason="a folder nobody writes"),
+        ),
+        ({"save": "both", "result": "both"}, "result: expected another file than save"),
+        ({"evaluation_episodes": 0}, "evaluation_episodes: expected an integer ≥ 1"),
+        ({"evaluation_cap": 0}, "evaluation_cap: expected an integer ≥ 1"),
+        ({"seed": 10**20}, "seed: expected an integer in"),
+    ],
+)
+def test_bad_arguments_are_noticed_before_training(changes, words, tmp_path, untrained):
+    (tmp_path / "folder").mkdir()
+    paths = {k: tmp_path / v for k, v in changes.items() if isinstance(v, str)}
+    with pytest.raises(ValueError, match=words):
+        run_preset(TINY, **{"seed": 0, **changes, **paths})
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_the_policy_is_saved_before_it_is_evaluated(tmp_path, monkeypatch):
+    def fails(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("entropy_rl.algorithms.runs.evaluate", fails)
+    with pytest.raises(KeyboardInterrupt):
+        run_preset(TINY, 0, save=tmp_path / "p.pt")
+    assert load_policy(tmp_path / "p.pt")[1]["environment"] == "hunters"
+
+
+@pytest.fixture
+def diverging(monkeypatch):
+    """The policy loss of the third update is NaN."""
+    healthy, calls = SURROGATES["score_function"], []
+
+    def poisoned(minibatch):
+        calls.append(None)
+        return healthy(minibatch) * (float("nan") if len(calls) == 3 else 1.0)
+
+    monkeypatch.setitem(SURROGATES, "score_function", poisoned)
+
+
+def test_the_last_good_policy_of_a_run_that_diverged_is_saved(tmp_path, diverging):
+    with pytest.raises(TrainingDiverged) as caught:
+        run_preset(TINY, 0, save=tmp_path / "p.pt")
+    saved = load_policy(tmp_path / "p.pt")[0].state_dict()
+    assert all(torch.equal(v, saved[k]) for k, v in caught.value.last_good["policy"].items())
+    assert caught.value.last_good["counts"][2] == 2
+
+
+def test_a_run_that_diverged_is_one_line_on_the_command_line(tmp_path, diverging, capsys):
+    saved = tmp_path / "p.pt"
+    arguments = f"train hunters-small --episodes 256 --quiet --save {saved}"
+    assert main(arguments.split()) == 1
+    assert capsys.readouterr().err == (
+        "entropy-rl: update 2: policy loss is not finite; set back to the last good state, "
+        f"whose policy is in {saved}\n"
+    )
+
+
+def test_a_greedy_policy_without_steps_is_refused():
+    box = spaces.Box(-1, 1, (2,))
+    with pytest.raises(ValueError, match="policy: expected a step policy"):
+        evaluate(Corridor(), make_policy("gaussian", box, box), greedy=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seed": "a"}, "seed: expected an integer"),
+        ({"greedy": 2}, "greedy: expected True or False"),
+        ({"cap": 0}, "cap: expected an integer ≥ 1"),
+        ({"episodes": 0}, "episodes: expected an integer ≥ 1"),
+    ],
+)
+def test_a_bad_evaluation_is_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        evaluate(*TINY.make(0), **changes)
 
 
 def test_command_line_round_trip(tmp_path, capsys):
@@ -83,12 +185,34 @@ def test_command_line_round_trip(tmp_path, capsys):
     assert "of 20 episodes" in capsys.readouterr().out
 
 
+def test_an_algorithm_and_its_options_are_named_on_the_command_line(tables, tmp_path):
+    row = Algorithm("return", "score_function", "bonus", {"lambda": Option(0.9, 0.0, 1.0)})
+    register_algorithm("toy", row)
+    result = tmp_path / "r.json"
+    arguments = f"train bandit --algorithm toy --set lambda=0.5 --episodes 64 --result {result}"
+    assert main([*arguments.split(), "--evaluation-episodes", "2", "--quiet"]) == 0
+    config = json.loads(result.read_text())["preset"]["config"]
+    assert (config["algorithm"], config["options"]) == ("toy", {"lambda": 0.5})
+
+
 def test_list_names_what_the_commands_take(capsys):
+    """Every name under "train --policy" and its like is one that the flag takes."""
     assert main(["list"]) == 0
-    out = capsys.readouterr().out
-    for name in ("hunters-small", "reinforce", "lstm", "unbiased_gradient", "zhang2018.thm4"):
-        assert name in out
-    assert "entropy_rl/HuntersRabbits-v0" in out
+    parts = re.split(r"^(?=\S)", capsys.readouterr().out, flags=re.M)[1:]
+    names = {
+        part.splitlines()[0].split(" (")[0]: [x.split()[0] for x in part.splitlines()[1:]]
+        for part in parts
+    }
+    assert {"hunters-small", "bandit"} <= set(names["train PRESET"])
+    assert "reinforce" in names["train --algorithm"]
+    assert names["train --policy"] == ["independent", "lstm", "mmdp", "commnet"]
+    assert "unbiased_gradient" in names["train --entropy"]
+    assert "zhang2018.thm4" in names["verify CLAIMS"]
+    quick = ["--episodes", "2", "--evaluation-episodes", "1", "--quiet"]
+    for title, listed in names.items():
+        flag = title.removeprefix("train ")
+        for name in listed if flag.startswith("--") else ():
+            assert main(["train", "bandit", flag, name, *quick]) == 0
 
 
 def test_verify_exits_with_the_verdict(capsys, monkeypatch):
@@ -105,6 +229,14 @@ def test_verify_exits_with_the_verdict(capsys, monkeypatch):
         ("train hunters --entropy smothed", "did you mean 'smoothed'"),
         ("train hunters --policy lsmt", "did you mean 'lstm'"),
         ("train hunters --episodes 0", "episodes: expected an integer ≥ 1"),
+        ("train hunters --seed 99999999999999999999", "seed: expected an integer in [0, 2⁶³)"),
+        ("train hunters --evaluation-episodes 0", "evaluation_episodes: expected an integer ≥ 1"),
+        ("train hunters --algorithm reinforec", "did you mean 'reinforce'"),
+        ("train hunters --set clip", "set: expected KEY=NUMBER, got 'clip'"),
+        ("train hunters --set clip=0.1", "options: expected none for 'reinforce'"),
+        ("train hunters --save /", "save: expected the name of a file, got the folder /"),
+        ("train hunters --beam 3", "beam: expected 1 for 'smoothed'"),
+        ("evaluate /", "Is a directory"),
         ("evaluate nowhere.pt", "nowhere.pt"),
         ("verify zhang2018.thm5", "did you mean 'zhang2018.thm"),
     ],

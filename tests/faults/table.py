@@ -8,6 +8,13 @@ KL = "tests/estimators/test_kl.py::"
 STEPWISE = "tests/test_stepwise.py::"
 BEAM = "tests/test_beam.py::"
 FAMILIES = "tests/policies/test_families.py::"
+TARGETS = "tests/algorithms/test_targets.py::"
+USES = "tests/algorithms/test_entropy_uses.py::"
+ROWS = "tests/algorithms/test_rows.py::"
+RESUME = "tests/algorithms/test_resume.py::"
+LOOP = "tests/algorithms/test_on_policy.py::"
+PLAIN = TARGETS + "test_targets_equal_the_plain_loop"
+COMBINED = USES + "test_an_estimator_is_right_exactly_where_the_use_says_so"
 
 
 @dataclass(frozen=True)
@@ -153,5 +160,167 @@ FAULTS = (
         "if not torch.equal(p.actions, q.actions):",
         "if False:",
         (KL + "test_mismatched_prefixes_give_another_number",),
+    ),
+    Fault(
+        "nothing counted beyond a cut",
+        "algorithms/on_policy.py",
+        "if rollout.final_obs is not None:",
+        "if False:",
+        (PLAIN,),
+    ),
+    Fault(
+        "v(s) for v(s') in the targets",
+        "algorithms/on_policy.py",
+        "Values(v_tm1, rollout.next_values(v_tm1, final))",
+        "Values(v_tm1, v_tm1)",
+        (PLAIN,),
+    ),
+    Fault(
+        "no entropy in the return",
+        "algorithms/on_policy.py",
+        "entropy = rollout.grid(estimate.value.to(rollout.r_t.dtype))",
+        "pass",
+        (PLAIN, COMBINED),
+    ),
+    Fault(
+        "the own entropy left in the advantage",
+        "algorithms/choices.py",
+        "returns - context.own_tm1 - context.values.v_tm1",
+        "returns - context.values.v_tm1",
+        (PLAIN, COMBINED),
+    ),
+    Fault(
+        "the entropy in the return weighted twice",
+        "algorithms/on_policy.py",
+        "self._estimate(rollout.obs, chain)",
+        "self._estimate(rollout.obs, chain, weights)",
+        (COMBINED,),
+    ),
+    Fault(
+        "reduction 'sum' is the mean",
+        "algorithms/on_policy.py",
+        'if self.config.reduction == "mean":',
+        "if True:",
+        (TARGETS + "test_a_sum_is_over_the_steps_of_an_episode",),
+    ),
+    Fault(
+        "entries of the gradient not clipped",
+        "algorithms/on_policy.py",
+        "nn.utils.clip_grad_value_(parameters, self.config.clip_gradient)",
+        "pass",
+        (TARGETS + "test_every_entry_of_the_gradient_is_clipped",),
+    ),
+    Fault(
+        "the gradient's norm not clipped",
+        "algorithms/on_policy.py",
+        "nn.utils.clip_grad_norm_(parameters, self.config.clip_norm)",
+        "pass",
+        (TARGETS + "test_the_norm_of_the_gradient_is_clipped",),
+    ),
+    Fault(
+        "the learning rate stays",
+        "algorithms/on_policy.py",
+        "(1 - self.played / (self.batches * c.batch))",
+        "1.0",
+        (TARGETS + "test_the_learning_rate_falls_to_nothing_or_stays",),
+    ),
+    Fault(
+        "first visits ignored",
+        "algorithms/on_policy.py",
+        "elif c.first_visit:",
+        "elif False:",
+        (TARGETS + "test_the_baseline_learns_from_first_visits_only",),
+    ),
+    Fault(
+        "one epoch for the baseline",
+        "algorithms/on_policy.py",
+        "# As many steps as the policy makes, on parts of the same kind.\n"
+        "        for _ in range(c.epochs):",
+        "for _ in range(1):",
+        (TARGETS + "test_the_baseline_makes_as_many_steps_as_the_policy",),
+    ),
+    Fault(
+        "the running baseline remembers every step",
+        "algorithms/on_policy.py",
+        'if c.baseline == "running":',
+        "if False:",
+        (TARGETS + "test_the_running_baseline_remembers_whole_episodes",),
+    ),
+    Fault(
+        "the return's curve undiscounted",
+        "algorithms/on_policy.py",
+        "(discounts @ rewards).mean()",
+        "rewards.sum(0).mean()",
+        (TARGETS + "test_the_return_curve_is_discounted",),
+    ),
+    Fault(
+        "rows in one order for all epochs",
+        "algorithms/rollout.py",
+        "order = torch.randperm(len(rows), generator=generator, device=rows.device)",
+        "order = torch.arange(len(rows), device=rows.device)",
+        (TARGETS + "test_rows_are_shuffled_anew_in_every_epoch",),
+    ),
+    Fault(
+        "no ratios for what another version played",
+        "algorithms/on_policy.py",
+        "return rollout.version != self.updates",
+        "return False",
+        (
+            COMBINED,
+            ROWS + "test_ratios_are_there_when_the_actor_lags",
+            LOOP + "test_later_minibatches_and_epochs_are_given_their_ratios",
+        ),
+    ),
+    Fault(
+        "the baseline of the entropy forgotten",
+        "algorithms/on_policy.py",
+        "baseline=provided, beam=c.beam",
+        "beam=c.beam",
+        (USES + "test_a_baseline_of_the_entropy_reaches_the_estimator",),
+    ),
+    Fault(
+        "the beam forgotten",
+        "algorithms/on_policy.py",
+        "baseline=provided, beam=c.beam",
+        "baseline=provided",
+        (USES + "test_the_beam_reaches_the_estimator",),
+    ),
+    Fault(
+        "a snapshot that shares the optimiser's tensors",
+        "algorithms/on_policy.py",
+        '"optimiser": copied(self.optimiser.state_dict()),',
+        '"optimiser": self.optimiser.state_dict(),',
+        (
+            RESUME + "test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers",
+            RESUME + "test_the_last_good_state_is_the_one_before_the_batch",
+        ),
+    ),
+    Fault(
+        "a loaded snapshot shared with the optimiser",
+        "algorithms/on_policy.py",
+        'self.optimiser.load_state_dict(copied(state["optimiser"]))',
+        'self.optimiser.load_state_dict(state["optimiser"])',
+        (RESUME + "test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers",),
+    ),
+    Fault(
+        "a loaded snapshot shared with the baseline's optimiser",
+        "algorithms/baseline.py",
+        'self.optimiser.load_state_dict(copied(state["optimiser"]))',
+        'self.optimiser.load_state_dict(state["optimiser"])',
+        (RESUME + "test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers",),
+    ),
+    Fault(
+        "the last good state is that of the start",
+        "algorithms/on_policy.py",
+        "*self.policy.parameters())\n        self._good = self._snapshot()",
+        "*self.policy.parameters())",
+        (RESUME + "test_the_last_good_state_is_the_one_before_the_batch",),
+    ),
+    Fault(
+        "buffers left behind in the working copy",
+        "algorithms/precision.py",
+        "working.copy_(master)",
+        "pass",
+        (LOOP + "test_a_working_copy_takes_the_masters_buffers",),
     ),
 )

@@ -3,35 +3,51 @@
 from entropy_rl.algorithms.choices import (
     ADVANTAGES,
     ALGORITHMS,
-    ENTROPIES,
     SURROGATES,
     Algorithm,
-    EntropyUse,
-    Minibatch,
-    Targets,
-    Values,
+    Option,
+    register_advantage,
     register_algorithm,
+    register_entropy,
+    register_entropy_baseline,
+    register_surrogate,
+    register_update,
 )
 from entropy_rl.algorithms.config import OnPolicyConfig
+from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
+from entropy_rl.algorithms.entropy import (
+    ENTROPIES,
+    ENTROPY_BASELINES,
+    EntropyBaseline,
+    EntropyUse,
+)
 from entropy_rl.algorithms.evaluation import Evaluation, evaluate
-from entropy_rl.algorithms.on_policy import Trainer, TrainingDiverged, TrainResult, train
+from entropy_rl.algorithms.on_policy import Trainer, TrainingDiverged
 from entropy_rl.algorithms.presets import ENVIRONMENTS, PRESETS, Preset, preset
 from entropy_rl.algorithms.rollout import Rollout, play_episodes
 from entropy_rl.algorithms.runs import Run, run_preset
+from entropy_rl.algorithms.training import TrainResult, train
+from entropy_rl.algorithms.updates import UPDATES, Problem, gradient_step
 
 __all__ = [
     "ADVANTAGES",
     "ALGORITHMS",
     "ENTROPIES",
+    "ENTROPY_BASELINES",
     "ENVIRONMENTS",
     "PRESETS",
     "SURROGATES",
+    "UPDATES",
     "Algorithm",
+    "Context",
+    "EntropyBaseline",
     "EntropyUse",
     "Evaluation",
     "Minibatch",
     "OnPolicyConfig",
+    "Option",
     "Preset",
+    "Problem",
     "Rollout",
     "Run",
     "Targets",
@@ -40,9 +56,15 @@ __all__ = [
     "TrainingDiverged",
     "Values",
     "evaluate",
+    "gradient_step",
     "play_episodes",
     "preset",
+    "register_advantage",
     "register_algorithm",
+    "register_entropy",
+    "register_entropy_baseline",
+    "register_surrogate",
+    "register_update",
     "run_preset",
     "train",
 ]

@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
-import copy
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from gymnasium import spaces
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
+from entropy_rl import _validate
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.rollout import flat_observation
+from entropy_rl.algorithms.snapshot import copied
 from entropy_rl.losses import baseline_loss
 from entropy_rl.networks import mlp
 from entropy_rl.stepwise import Observation
+
+
+def encoder(space: spaces.Space[Any]) -> tuple[int, Callable[[Observation], Tensor]]:
+    """How a network reads observations: the length of a row, and the rows ``(N, length)``, float32.
+
+    A Box is flattened, a Discrete becomes one-hot; a Dict is read without its mask.
+
+    Raises:
+        ValueError: a space of another kind.
+    """
+    part = space.spaces.get("observation") if isinstance(space, spaces.Dict) else space
+    if isinstance(part, spaces.Box):
+        return int(part.low.size), lambda obs: flat_observation(obs).flatten(1).float()
+    if isinstance(part, spaces.Discrete):
+        size, start = int(part.n), int(part.start)
+        return size, lambda obs: one_hot(flat_observation(obs) - start, size).float()
+    raise _validate.fail("observation_space", "Box or Discrete, for baseline='value'", space)
 
 
 class ValueBaseline:
     """b(s) = v(s), a network with one hidden layer that learns the returns.
 
     Args:
-        size: the length of an observation.
+        space: of one observation: Box or Discrete, or a Dict of it and a mask.
         config: its width, loss and learning rate.
         device: where it lives.
+
+    Raises:
+        ValueError: a space of another kind.
     """
 
-    def __init__(self, size: int, config: OnPolicyConfig, device: torch.device) -> None:
+    def __init__(
+        self, space: spaces.Space[Any], config: OnPolicyConfig, device: torch.device
+    ) -> None:
+        size, self.encode = encoder(space)
         self.network: nn.Module = mlp([size, config.baseline_hidden, 1]).to(device)
         self.loss = config.baseline_loss
         # Fused where it matters: at this size an update is mostly the overhead of its calls.
@@ -36,11 +63,11 @@ class ValueBaseline:
     def evaluate(self, obs: Observation) -> Tensor:
         """v(s), ``(N,)``, detached."""
         with torch.no_grad():
-            return self.network(flat_observation(obs)).squeeze(-1)
+            return self.network(self.encode(obs)).squeeze(-1)
 
     def learn(self, obs: Observation, returns: Tensor) -> Tensor:
         """One step towards the returns; the loss before it."""
-        value = self.network(flat_observation(obs)).squeeze(-1)
+        value = self.network(self.encode(obs)).squeeze(-1)
         loss = baseline_loss(value, returns, self.loss)  # type: ignore[arg-type]
         self.optimiser.zero_grad()
         loss.backward()
@@ -49,13 +76,14 @@ class ValueBaseline:
 
     def state_dict(self) -> dict[str, Any]:
         """Network and optimiser, copied."""
-        network = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-        return {"network": network, "optimiser": copy.deepcopy(self.optimiser.state_dict())}
+        network, optimiser = self.network.state_dict(), self.optimiser.state_dict()
+        return copied({"network": network, "optimiser": optimiser})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """What :meth:`state_dict` returned."""
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        # An optimiser keeps the tensors that it is given, and changes them in place.
+        self.optimiser.load_state_dict(copied(state["optimiser"]))
 
 
 class RunningBaseline:
@@ -112,8 +140,14 @@ class NoBaseline:
 Baseline = ValueBaseline | RunningBaseline | NoBaseline
 
 
-def make_baseline(size: int, config: OnPolicyConfig, device: torch.device) -> Baseline:
-    """The baseline that the configuration names."""
+def make_baseline(
+    space: spaces.Space[Any], config: OnPolicyConfig, device: torch.device
+) -> Baseline:
+    """The baseline that the configuration names.
+
+    Raises:
+        ValueError: observations that a network cannot read, if it names one.
+    """
     if config.baseline == "value":
-        return ValueBaseline(size, config, device)
+        return ValueBaseline(space, config, device)
     return RunningBaseline() if config.baseline == "running" else NoBaseline()

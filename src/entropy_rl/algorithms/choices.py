@@ -1,144 +1,108 @@
-"""The three named choices of an on-policy algorithm, and the algorithms that are rows of them.
+"""The named choices of an on-policy algorithm, and the algorithms that are rows of them.
 
-An algorithm is advantage × surrogate × entropy. A new one is a new row of :data:`ALGORITHMS`; a new
-choice is a function and its name in one of the three tables.
+An algorithm is advantage × surrogate × entropy, and an update rule. A new one is a new row of
+:data:`ALGORITHMS`; a new choice is a function and its name in one of the tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.algorithms.rollout import Rollout
-from entropy_rl.conditionals import Chain
-from entropy_rl.estimators import Estimate
-from entropy_rl.losses import entropy_loss, policy_gradient_loss
+from entropy_rl.algorithms.context import Context, Minibatch, Targets
+from entropy_rl.algorithms.entropy import (
+    ENTROPIES,
+    ENTROPY_BASELINES,
+    EntropyBaseline,
+    EntropyUse,
+)
+from entropy_rl.algorithms.updates import UPDATES, UpdateRule
+from entropy_rl.losses import policy_gradient_loss
 from entropy_rl.returns import discounted_returns
 
-Options = Mapping[str, float]
 
-
-class Values(NamedTuple):
-    """What the baseline says, on the grid ``(T, B)``.
-
-    Attributes:
-        v_tm1: b(s_t).
-        v_t: b(s_{t+1}); 0 after a termination is the discount's business, not the baseline's.
-    """
-
-    v_tm1: Tensor
-    v_t: Tensor
-
-
-class Targets(NamedTuple):
-    """What an advantage choice returns, on the grid ``(T, B)``.
-
-    Attributes:
-        advantage: A, what the surrogate is given.
-        value: what the baseline learns.
-    """
-
-    advantage: Tensor
-    value: Tensor
-
-
-class Minibatch(NamedTuple):
-    """What a surrogate is given: M rows.
-
-    Attributes:
-        chain: of the current policy along the stored actions, with its graph.
-        old_chain: of the policy that drew them, detached.
-        log_weights: prefix ratios of the two ``(M, d)``, or None if they are the same policy.
-        advantage: ``(M,)``, detached.
-        options: the row's own hyper-parameters.
-    """
-
-    chain: Chain
-    old_chain: Chain
-    log_weights: Tensor | None
-    advantage: Tensor
-    options: Options
-
-
-def return_less_baseline(
-    rollout: Rollout, r_t: Tensor, values: Values, options: Options
-) -> Targets:
+def return_less_baseline(context: Context) -> Targets:
     """A = G - b with Gₜ = Σₖ γᵏ rₜ₊ₖ to the end or the cut (zhang2018, §2 and equation 1)."""
-    returns = discounted_returns(r_t, rollout.discount_t)
-    return Targets(returns - values.v_tm1, returns)
+    returns = discounted_returns(context.r_t, context.rollout.discount_t)
+    return Targets(returns - context.own_tm1 - context.values.v_tm1, returns)
 
 
-def score_function(batch: Minibatch) -> Tensor:
+def score_function(minibatch: Minibatch) -> Tensor:
     """-mean(w A log π(a | s)), w = π/μ if the actions are stale, else 1 (zhang2018, eq. 1)."""
-    weights = None if batch.log_weights is None else batch.log_weights[..., -1].exp()
-    return policy_gradient_loss(batch.chain.log_prob, batch.advantage, weights)
+    log_weights = minibatch.log_weights
+    weights = None if log_weights is None else log_weights[..., -1].exp()
+    return policy_gradient_loss(minibatch.chain.log_prob, minibatch.advantage, weights)
 
 
-def rewards_as_they_are(rollout: Rollout, entropy_tm1: Tensor, beta: float) -> Tensor:
-    """r: no entropy in the return."""
-    return rollout.r_t
-
-
-def no_term(estimate: Estimate, beta: float) -> Tensor:
-    """0: no entropy in the loss."""
-    return estimate.surrogate.sum() * 0
-
-
-def bonus(estimate: Estimate, beta: float) -> Tensor:
-    """-β mean(H), the entropy's own gradient added to the update (zhang2018, equation 1)."""
-    return entropy_loss(estimate.surrogate, beta)
-
-
-@dataclass(frozen=True)
-class EntropyUse:
-    """Where the entropy enters.
-
-    Args:
-        rewards: ``(rollout, entropy (T, B), β) -> r (T, B)``: before the advantage is computed.
-        term: ``(estimate, β) -> loss``: added to the surrogate.
-        in_rewards: whether ``rewards`` reads the entropy, which is estimated on the rollout then.
-    """
-
-    rewards: Callable[[Rollout, Tensor, float], Tensor] = rewards_as_they_are
-    term: Callable[[Estimate, float], Tensor] = no_term
-    in_rewards: bool = False
-
-
-Advantage = Callable[[Rollout, Tensor, Values, Options], Targets]
+Advantage = Callable[[Context], Targets]
 Surrogate = Callable[[Minibatch], Tensor]
 
 ADVANTAGES: dict[str, Advantage] = {"return": return_less_baseline}
 SURROGATES: dict[str, Surrogate] = {"score_function": score_function}
-ENTROPIES: dict[str, EntropyUse] = {"none": EntropyUse(), "bonus": EntropyUse(term=bonus)}
+
+
+@dataclass(frozen=True)
+class Option:
+    """A hyper-parameter of a row, a number.
+
+    Args:
+        default: its value unless the configuration gives another.
+        low: the least that is taken.
+        high: the most that is taken.
+        above_low: whether ``low`` itself is refused.
+
+    Raises:
+        ValueError: a default out of range.
+    """
+
+    default: float
+    low: float = 0.0
+    high: float = float("inf")
+    above_low: bool = False
+
+    def __post_init__(self) -> None:
+        self.check("default", self.default)
+
+    def check(self, name: str, value: float) -> None:
+        """``ValueError`` unless ``value`` is a finite number in the range."""
+        _validate.between(name, value, self.low, self.high)
+        if self.above_low:
+            _validate.above(name, value, self.low)
 
 
 @dataclass(frozen=True)
 class Algorithm:
-    """A row: three names, and the hyper-parameters that are its own.
+    """A row: four names, and the hyper-parameters that are its own.
 
     Args:
         advantage: of :data:`ADVANTAGES`: what the return is compared with.
         surrogate: of :data:`SURROGATES`: what is differentiated.
         entropy: of :data:`ENTROPIES`: where the entropy enters.
-        options: hyper-parameters that the choices read, with their defaults (λ, a clip, …).
+        options: hyper-parameters that the choices read (λ, a clip, …), with default and range.
+        update: of :data:`UPDATES`: how the loss moves the policy.
 
     Raises:
-        ValueError: an unknown name (the nearest is suggested).
+        ValueError: an unknown name (the nearest is suggested), or an option without a range.
     """
 
     advantage: str
     surrogate: str
     entropy: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
+    update: str = "gradient_step"
 
     def __post_init__(self) -> None:
         _validate.choice("advantage", self.advantage, ADVANTAGES)
         _validate.choice("surrogate", self.surrogate, SURROGATES)
         _validate.choice("entropy", self.entropy, ENTROPIES)
+        _validate.choice("update", self.update, UPDATES)
+        for name, option in self.options.items():
+            if not isinstance(option, Option):
+                raise _validate.fail("options", f"an Option for {name!r}", repr(option))
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -146,12 +110,37 @@ ALGORITHMS: dict[str, Algorithm] = {
 }
 
 
-def register_algorithm(name: str, row: Algorithm) -> None:
-    """Add a row.
-
-    Raises:
-        ValueError: the name is taken.
-    """
-    if name in ALGORITHMS:
+def _register(table: dict[str, Any], name: str, entry: Any) -> None:
+    if name in table:
         raise _validate.fail("name", "a new name", repr(name))
-    ALGORITHMS[name] = row
+    table[name] = entry
+
+
+def register_advantage(name: str, choice: Advantage) -> None:
+    """Add a way to an advantage, ``context -> Targets``; ``ValueError`` if the name is taken."""
+    _register(ADVANTAGES, name, choice)
+
+
+def register_surrogate(name: str, choice: Surrogate) -> None:
+    """Add a loss, ``minibatch -> ()``; ``ValueError`` if the name is taken."""
+    _register(SURROGATES, name, choice)
+
+
+def register_entropy(name: str, choice: EntropyUse) -> None:
+    """Add a place where the entropy enters; ``ValueError`` if the name is taken."""
+    _register(ENTROPIES, name, choice)
+
+
+def register_entropy_baseline(name: str, choice: EntropyBaseline) -> None:
+    """Add a control variate of an estimator; ``ValueError`` if the name is taken."""
+    _register(ENTROPY_BASELINES, name, choice)
+
+
+def register_update(name: str, choice: UpdateRule) -> None:
+    """Add an update rule; ``ValueError`` if the name is taken."""
+    _register(UPDATES, name, choice)
+
+
+def register_algorithm(name: str, row: Algorithm) -> None:
+    """Add a row; ``ValueError`` if the name is taken."""
+    _register(ALGORITHMS, name, row)

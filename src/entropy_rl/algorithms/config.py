@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from entropy_rl import _validate
-from entropy_rl.algorithms.choices import ALGORITHMS, Algorithm
+from entropy_rl.algorithms.choices import (
+    ALGORITHMS,
+    ENTROPIES,
+    ENTROPY_BASELINES,
+    Algorithm,
+)
 from entropy_rl.estimators import ESTIMATORS
 
 OPTIMISERS = ("adam", "rmsprop")
 REDUCTIONS = ("mean", "sum")
 BASELINES = ("value", "running", "none")
 BASELINE_LOSSES = ("mse", "l1", "huber")
+GROUPINGS = ("episodes", "rows")
 PRECISIONS = ("float32", "bfloat16", "float64")
 
 
@@ -24,46 +30,60 @@ class OnPolicyConfig:
         algorithm: a row of :data:`entropy_rl.algorithms.ALGORITHMS`.
         episodes: episodes in all, ≥ 1.
         batch: episodes played at once between two looks at the environment, ≥ 1.
-        minibatches: disjoint groups of episodes, one update each, in turn. After the first update
+        minibatches: disjoint parts of the batch, one update each, in turn. After the first update
             the actions are stale: the score function and the entropy are then given their ratios.
+        grouping: of what the parts are: "episodes", whole ones, the same in every epoch; or "rows",
+            single steps in an order that is drawn anew in every epoch.
         epochs: how often the same episodes are gone through. With one epoch of one minibatch the
             sampling graph is kept and no second forward pass is made.
         cap: steps after which a training episode is cut, ≥ 1.
         discount: γ in [0, 1].
         entropy: the estimator's name, one of :data:`entropy_rl.estimators.ESTIMATORS`.
-        beta: β ≥ 0, the weight of the bonus, reward per nat.
+            The row's use of the entropy says which of them it takes.
+        beta: β ≥ 0, the weight of the entropy, reward per nat.
+        beam: candidates of the search of "smoothed_mode", ≥ 1; 1 for every other estimator.
+        entropy_baseline: the control variate of the entropy's gradient, one of
+            :data:`entropy_rl.algorithms.ENTROPY_BASELINES`, or None: "to_go" (exact, for
+            "unbiased_gradient"), "state" (exact, for "crude_gradient").
         reduction: "mean" over the states of a minibatch, or "sum" over the steps of an episode (as
             zhang2018, equation 1) and mean over episodes.
         optimiser: "adam" or "rmsprop" (eps 1e-5, as zhang2018's authors).
         learning_rate: > 0.
         decay: whether the learning rate falls linearly to 0 over the training.
-        clip_gradient: the bound on every entry of the gradient, or None.
+        clip_gradient: the bound > 0 on every entry of the gradient, or None.
+        clip_norm: the bound > 0 on the gradient's 2-norm, or None; after the entries' own.
         baseline: "value" (a learned network), "running" (mean of the last 100 episodes) or "none".
         baseline_loss: "mse", "l1" or "huber".
         baseline_hidden: width of the value network's hidden layer.
         baseline_learning_rate: of the value network, > 0.
         first_visit: whether the value network learns from the first visit to a state only.
-        options: hyper-parameters of the algorithm's row that differ from its defaults.
+        options: hyper-parameters of the algorithm's row that differ from its defaults; numbers in
+            the range that the row states.
         precision: of the policy's forward and backward pass; the masters are float32 in bfloat16.
 
     Raises:
-        ValueError: a value out of range, or an unknown name.
+        ValueError: a value out of range, an unknown name, or an estimator with which the row's use
+            of the entropy would be wrong.
     """
 
     algorithm: str = "reinforce"
     episodes: int = 20_000
     batch: int = 128
     minibatches: int = 4
+    grouping: str = "episodes"
     epochs: int = 1
     cap: int = 25
     discount: float = 0.8
     entropy: str = "smoothed"
     beta: float = 0.02
+    beam: int = 1
+    entropy_baseline: str | None = None
     reduction: str = "mean"
     optimiser: str = "adam"
     learning_rate: float = 3e-3
     decay: bool = True
     clip_gradient: float | None = None
+    clip_norm: float | None = None
     baseline: str = "value"
     baseline_loss: str = "mse"
     baseline_hidden: int = 64
@@ -73,13 +93,16 @@ class OnPolicyConfig:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        for name in ("episodes", "batch", "minibatches", "epochs", "cap", "baseline_hidden"):
+        sizes = ("episodes", "batch", "minibatches", "epochs", "cap", "beam", "baseline_hidden")
+        for name in sizes:
             _validate.positive_integer(name, getattr(self, name))
-        if self.minibatches > self.batch:
+        _validate.choice("grouping", self.grouping, GROUPINGS)
+        if self.grouping == "episodes" and self.minibatches > self.batch:
             raise _validate.fail("minibatches", f"at most batch = {self.batch}", self.minibatches)
         _validate.between("discount", self.discount, 0.0, 1.0)
         _validate.at_least("beta", self.beta, 0.0)
         for name, options in (
+            ("algorithm", ALGORITHMS),
             ("entropy", ESTIMATORS),
             ("reduction", REDUCTIONS),
             ("optimiser", OPTIMISERS),
@@ -88,20 +111,44 @@ class OnPolicyConfig:
             ("precision", PRECISIONS),
         ):
             _validate.choice(name, getattr(self, name), options)
-        for name in ("learning_rate", "baseline_learning_rate"):
-            _validate.at_least(name, getattr(self, name), 0.0)
-            if getattr(self, name) == 0:
-                raise _validate.fail(name, "a number > 0", 0)
-        if self.clip_gradient is not None:
-            _validate.at_least("clip_gradient", self.clip_gradient, 0.0)
-        row = ALGORITHMS[_validate.choice("algorithm", self.algorithm, ALGORITHMS)]
-        for name in self.options:
-            _validate.choice("options", name, row.options)
+        for name in ("learning_rate", "baseline_learning_rate", "clip_gradient", "clip_norm"):
+            if getattr(self, name) is not None or name.endswith("rate"):
+                _validate.above(name, getattr(self, name), 0.0)
+        for name in ("decay", "first_visit"):
+            _validate.boolean(name, getattr(self, name))
+        self._check_entropy()
+        if not isinstance(self.options, Mapping):
+            raise _validate.fail("options", "a mapping of names to numbers", repr(self.options))
+        if self.options and not self.row.options:
+            raise _validate.fail("options", f"none for {self.algorithm!r}", dict(self.options))
+        for name, value in self.options.items():
+            self.row.options[_validate.choice("options", name, self.row.options)].check(name, value)
+
+    def _check_entropy(self) -> None:
+        taken = ENTROPIES[self.row.entropy].estimators
+        if self.entropy not in taken:
+            expected = f"one of {', '.join(map(repr, taken))} for {self.row.entropy!r}"
+            raise _validate.fail("entropy", expected, repr(self.entropy))
+        if self.beam > 1 and self.entropy != "smoothed_mode":
+            raise _validate.fail("beam", f"1 for {self.entropy!r}", self.beam)
+        if self.entropy_baseline is None:
+            return
+        _validate.choice("entropy_baseline", self.entropy_baseline, ENTROPY_BASELINES)
+        meant = ENTROPY_BASELINES[self.entropy_baseline].estimator
+        if self.entropy != meant:
+            expected = f"None for {self.entropy!r}"
+            raise _validate.fail("entropy_baseline", expected, repr(self.entropy_baseline))
 
     @property
     def row(self) -> Algorithm:
         """The algorithm's row."""
         return ALGORITHMS[self.algorithm]
+
+    @property
+    def row_options(self) -> dict[str, float]:
+        """The hyper-parameters of the row, with their defaults."""
+        defaults = {name: option.default for name, option in self.row.options.items()}
+        return {**defaults, **self.options}
 
     @property
     def keeps_graph(self) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 from entropy_rl import _validate
 from entropy_rl.conditionals import Conditionals
 from entropy_rl.envs import Core
-from entropy_rl.stepwise import Observation, beam_search
+from entropy_rl.stepwise import Observation, beam_search, check_steps
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,18 @@ def evaluate(
         env: the batched core of an environment.
         policy: a policy for its spaces.
         episodes: how many, ≥ 1.
-        seed: of the starts and the draws.
+        seed: of the starts and the draws, in [0, 2⁶³).
         greedy: the most likely component at each step instead of a sampled one.
         cap: steps after which an episode counts as unfinished, ≥ 1.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: a size below 1, a seed out of range, a greedy policy without steps.
     """
     _validate.positive_integer("episodes", episodes)
     _validate.positive_integer("cap", cap)
+    _validate.seed("seed", seed)
+    if _validate.boolean("greedy", greedy):
+        check_steps(policy)
 
     def act(obs: Observation) -> Tensor:
         if greedy:

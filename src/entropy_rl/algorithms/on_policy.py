@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import torch
@@ -12,23 +11,20 @@ from torch import Tensor, nn
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.baseline import make_baseline
-from entropy_rl.algorithms.choices import (
-    ADVANTAGES,
-    ENTROPIES,
-    SURROGATES,
-    Minibatch,
-    Targets,
-    Values,
-)
+from entropy_rl.algorithms.choices import ADVANTAGES, SURROGATES
 from entropy_rl.algorithms.config import OnPolicyConfig
+from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
+from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.rollout import (
     Rollout,
     first_visits,
-    flat_observation,
+    minibatch_rows,
     play_episodes,
     rows_of,
 )
+from entropy_rl.algorithms.snapshot import copied
+from entropy_rl.algorithms.updates import UPDATES, Problem
 from entropy_rl.conditionals import Chain, prefix_log_weights, select_rows
 from entropy_rl.envs import Core
 from entropy_rl.estimators import Estimate, estimate_entropy
@@ -40,36 +36,18 @@ _BASELINE_STREAM = 0x5EED
 class TrainingDiverged(RuntimeError):
     """A term of the loss, a gradient or a parameter is not finite.
 
+    The trainer and its policy have been set back to the last good state.
+
     Attributes:
         update: the number of updates made before.
         term: what was not finite.
-        last_good: :meth:`Trainer.state_dict` before the update that would have spoilt it.
+        last_good: :meth:`Trainer.state_dict` at the start of the batch that spoilt it: a training
+            that loads it plays that batch again.
     """
 
     def __init__(self, update: int, term: str, last_good: dict[str, Any]) -> None:
-        super().__init__(f"update {update}: {term} is not finite; the last good state is kept")
+        super().__init__(f"update {update}: {term} is not finite; set back to the last good state")
         self.update, self.term, self.last_good = update, term, last_good
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """A trained policy and how it went.
-
-    Attributes:
-        policy: the module that was passed in, trained.
-        curves: one entry a batch of episodes: "episodes" played so far, mean "length" (cut at
-            ``cap``), mean undiscounted "reward", mean discounted "return" from the start, "entropy"
-            (mean of the estimator's value over states, nats) and the last "baseline_loss".
-        steps: environment steps taken in training.
-        cpu_seconds: processor time of the loop.
-        updates: gradient steps taken.
-    """
-
-    policy: nn.Module
-    curves: dict[str, list[float]] = field(repr=False)
-    steps: int
-    cpu_seconds: float
-    updates: int
 
 
 class Trainer:
@@ -84,28 +62,34 @@ class Trainer:
         env: the batched core of an environment, such as ``HuntersRabbits()``.
         policy: a policy for its spaces; trained in place, on the device of its parameters.
         config: all hyper-parameters.
-        seed: of all draws, and of the baseline's initial weights. The same seed gives the same
-            numbers on the same device.
+        seed: of all draws, and of the baseline's initial weights, in [0, 2⁶³). The same seed gives
+            the same numbers on the same device.
 
     Raises:
-        ValueError: a policy that does not fit the environment.
+        ValueError: a policy that does not fit the environment or is not finite, a seed out of
+            range, or observations that the baseline cannot read.
     """
 
     def __init__(self, env: Core[Any], policy: Any, config: OnPolicyConfig, seed: int) -> None:
-        if policy.action_space != env.action_space:
-            raise _validate.fail("policy", f"one for {env.action_space}", policy.action_space)
+        for space in ("action_space", "observation_space"):
+            mine, given = getattr(env, space), getattr(policy, space, None)
+            if given != mine:
+                raise _validate.fail("policy", f"one for {mine}", given)
+        _validate.seed("seed", seed)
+        if not _finite(policy.parameters()):
+            raise _validate.fail("policy", "finite parameters", "NaN or infinity among them")
         self.env, self.policy, self.config = env, policy, config
         device = next(policy.parameters()).device
         self.generator = torch.Generator(device).manual_seed(seed)
-        start = env.observe(env.reset(1, generator=torch.Generator(device), device=device))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed ^ _BASELINE_STREAM)
-            self.baseline = make_baseline(flat_observation(start).shape[-1], config, device)
+            self.baseline = make_baseline(env.observation_space, config, device)
         self.working = WorkingCopy(policy, config.precision)
         self.optimiser = _optimiser(policy, config)
         self.batches = -(-config.episodes // config.batch)
         self.played = self.steps = self.updates = 0
         self.curves: dict[str, list[float]] = {}
+        self._good = self._snapshot()
 
     @property
     def finished(self) -> bool:
@@ -118,108 +102,184 @@ class Trainer:
         Raises:
             TrainingDiverged: a loss, gradient or parameter that is not finite.
         """
-        c = self.config
         self._require_finite("parameters", *self.policy.parameters())
+        self._good = self._snapshot()
+        c = self.config
         if c.decay:
             rate = c.learning_rate * (1 - self.played / (self.batches * c.batch))
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
-        episodes = min(c.batch, c.episodes - self.played)
+        self.learn(self.play(min(c.batch, c.episodes - self.played)))
+
+    def play(self, episodes: int) -> Rollout:
+        """Play ``episodes`` episodes with the present policy."""
+        c = self.config
         with torch.set_grad_enabled(c.keeps_graph):
-            rollout = play_episodes(
-                self.env, self._sample, episodes, c.cap, c.discount, self.generator
+            return play_episodes(
+                self.env, self._sample, episodes, c.cap, c.discount, self.generator, self.updates
             )
-        targets = self._targets(rollout)
-        advantage, old = rollout.rows(targets.advantage), select_rows(rollout.chain)
+
+    def learn(self, rollout: Rollout) -> None:
+        """All updates on a batch of episodes, by whichever version of the policy it was played.
+
+        Raises:
+            TrainingDiverged: a loss, gradient or parameter that is not finite.
+        """
+        c = self.config
+        context = self.context(rollout)
+        with torch.no_grad():
+            targets = ADVANTAGES[c.row.advantage](context)
+        advantage = rollout.rows(targets.advantage)
+        every = torch.arange(len(rollout), device=advantage.device)
         entropies = []
-        for epoch in range(c.epochs):
-            for number, rows in enumerate(_minibatches(rollout, min(c.minibatches, episodes))):
-                stale = epoch + number > 0
-                entropies.append(self._update(rollout, rows, advantage, old, stale))
+        for _ in range(c.epochs):
+            for rows in minibatch_rows(rollout, every, c.minibatches, self._shuffle):
+                entropies.append(self._update(context, rows, advantage))
         loss = self._learn_baseline(rollout, targets)
-        self.played, self.steps = self.played + episodes, self.steps + len(rollout)
+        self.played, self.steps = self.played + rollout.r_t.shape[1], self.steps + len(rollout)
         self._record(rollout, torch.stack(entropies).mean(), loss)
 
-    def _sample(self, obs: Any) -> Chain:
-        return self.working.module.sample(obs, self.generator)
-
-    def _targets(self, rollout: Rollout) -> Targets:
-        """Advantages and what the baseline learns, entropy in the rewards if the row says so."""
+    def context(self, rollout: Rollout) -> Context:
+        """What the choices are given: ratios, values, and the entropy if it is in the return."""
         c, use = self.config, ENTROPIES[self.config.row.entropy]
         with torch.no_grad():
+            old = select_rows(rollout.chain)
+            chain, weights = old, None
+            if self._stale(rollout):
+                chain = self.working.module.conditionals(rollout.obs, old.actions)
+                weights = prefix_log_weights(chain, old.component_log_probs)
             v_tm1 = rollout.grid(self.baseline.evaluate(rollout.obs))
             final = None
             if rollout.final_obs is not None:
                 final = self.baseline.evaluate(rollout.final_obs)
+            values = Values(v_tm1, rollout.next_values(v_tm1, final))
             entropy = torch.zeros_like(rollout.r_t)
             if use.in_rewards:
-                estimate = estimate_entropy(
-                    c.entropy, self.working.module, rollout.obs, rollout.chain
-                )
+                # Without ratios: whoever weighs a reward for its action weighs this with it.
+                estimate = self._estimate(rollout.obs, chain)
                 entropy = rollout.grid(estimate.value.to(rollout.r_t.dtype))
-            rewards = use.rewards(rollout, entropy, c.beta)
-            values = Values(v_tm1, rollout.next_values(v_tm1, final))
-            return ADVANTAGES[c.row.advantage](rollout, rewards, values, self._options)
-
-    @property
-    def _options(self) -> dict[str, float]:
-        return {**self.config.row.options, **self.config.options}
+            own = c.beta * entropy if use.apart else torch.zeros_like(entropy)
+            context = Context(
+                rollout, chain, old, weights, values, rollout.r_t, entropy, own, c.beta,
+                c.row_options,
+            )  # fmt: skip
+            return replace(context, r_t=use.rewards(context))
 
     def losses(
-        self, rollout: Rollout, rows: Tensor, advantage: Tensor, old: Any, stale: bool
-    ) -> tuple[dict[str, Tensor], Estimate]:
-        """The terms of the loss on some rows of a rollout, and the entropy's estimate there.
+        self, context: Context, rows: Tensor, advantage: Tensor, moved: bool = False
+    ) -> tuple[dict[str, Tensor], Minibatch]:
+        """The terms of the loss on some rows of a batch, and what they were computed from.
 
         Args:
-            rollout: where the actions were drawn.
+            context: the batch.
             rows: which of its rows.
-            advantage: ``(N,)``.
-            old: the chain that drew the actions, detached.
-            stale: whether the policy has moved since.
+            advantage: ``(N,)``, of all of them.
+            moved: whether the parameters were moved since the last update.
         """
-        c = self.config
-        obs = rows_of(rollout.obs, rows)
-        if c.keeps_graph:
+        c, rollout = self.config, context.rollout
+        obs, drawn = rows_of(rollout.obs, rows), select_rows(context.old_chain, rows)
+        stale = moved or self._stale(rollout)
+        if c.keeps_graph and not stale:
             chain = rollout.chain
         else:
-            chain = self.working.module.conditionals(obs, old.actions[rows])
-        drawn = select_rows(old, rows)
+            chain = self.working.module.conditionals(obs, drawn.actions)
         weights = prefix_log_weights(chain, drawn.component_log_probs) if stale else None
-        estimate = estimate_entropy(c.entropy, self.working.module, obs, chain, log_weights=weights)
-        scale = 1.0
-        if c.reduction == "sum":
-            scale = len(rows) / len(rollout.episode[rows].unique())
-        batch = Minibatch(chain, drawn, weights, advantage[rows], self._options)
+        estimate = self._estimate(obs, chain, weights, c.entropy_baseline)
+        minibatch = Minibatch(context, rows, chain, drawn, weights, advantage[rows], estimate)
+        scale = self._scale(rollout, rows)
         terms = {
-            "policy loss": scale * SURROGATES[c.row.surrogate](batch),
-            "entropy term": scale * ENTROPIES[c.row.entropy].term(estimate, c.beta),
+            "policy loss": scale * SURROGATES[c.row.surrogate](minibatch),
+            "entropy term": scale * ENTROPIES[c.row.entropy].term(minibatch),
         }
-        return terms, estimate
+        return terms, minibatch
 
-    def _update(
-        self, rollout: Rollout, rows: Tensor, advantage: Tensor, old: Any, stale: bool
-    ) -> Tensor:
-        """One gradient step; the mean entropy of the states."""
-        terms, estimate = self.losses(rollout, rows, advantage, old, stale)
-        for name, term in terms.items():
-            self._require_finite(name, term)
-        self.optimiser.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()
-        self.working.gradients_to_master()
-        parameters = list(self.policy.parameters())
-        self._require_finite("gradient", *(p.grad for p in parameters if p.grad is not None))
-        if self.config.clip_gradient is not None:
-            nn.utils.clip_grad_value_(parameters, self.config.clip_gradient)
-        before = [p.detach().clone() for p in parameters]
-        self.optimiser.step()
-        if not _finite(parameters):
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed training needs to go on with the same numbers, copied."""
+        return {**self._snapshot(), "curves": copied(self.curves)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned, under the same configuration."""
+        self.policy.load_state_dict(state["policy"])
+        self.working.refresh()
+        # An optimiser keeps the tensors that it is given, and changes them in place.
+        self.optimiser.load_state_dict(copied(state["optimiser"]))
+        self.baseline.load_state_dict(state["baseline"])
+        self.generator.set_state(state["generator"])
+        self.played, self.steps, self.updates = state["counts"]
+        self.curves = copied(state["curves"])
+        self._good = self._snapshot()
+
+    def _snapshot(self) -> dict[str, Any]:
+        """The state without its curves, which only grow."""
+        return {
+            "policy": copied(self.policy.state_dict()),
+            "optimiser": copied(self.optimiser.state_dict()),
+            "baseline": self.baseline.state_dict(),
+            "generator": self.generator.get_state(),
+            "counts": (self.played, self.steps, self.updates),
+        }
+
+    def _stale(self, rollout: Rollout) -> bool:
+        """Whether another version of the policy played it."""
+        return rollout.version != self.updates
+
+    @property
+    def _shuffle(self) -> torch.Generator | None:
+        return self.generator if self.config.grouping == "rows" else None
+
+    def _sample(self, obs: Any) -> Chain:
+        return self.working.module.sample(obs, self.generator)
+
+    def _estimate(
+        self, obs: Any, chain: Any, weights: Tensor | None = None, baseline: str | None = None
+    ) -> Estimate:
+        c, module = self.config, self.working.module
+        provided = None
+        if baseline is not None:
             with torch.no_grad():
-                for p, good in zip(parameters, before, strict=True):
-                    p.copy_(good)
-            raise TrainingDiverged(self.updates, "updated parameters", self.state_dict())
+                provided = ENTROPY_BASELINES[baseline].provide(module, obs, chain)
+        return estimate_entropy(
+            c.entropy, module, obs, chain, log_weights=weights, baseline=provided, beam=c.beam
+        )
+
+    def _scale(self, rollout: Rollout, rows: Tensor) -> float:
+        """What turns a mean over rows into a sum over the steps of an episode, if that is asked."""
+        if self.config.reduction == "mean":
+            return 1.0
+        if self.config.grouping == "rows":
+            return len(rollout) / rollout.r_t.shape[1]
+        return len(rows) / len(rollout.episode[rows].unique())
+
+    def _update(self, context: Context, rows: Tensor, advantage: Tensor) -> Tensor:
+        """One update; the mean entropy of the states before it."""
+        parameters, calls = list(self.policy.parameters()), count()
+
+        def losses() -> tuple[Tensor, Minibatch]:
+            moved = next(calls) > 0  # a rule that asks again has moved the parameters
+            if moved:
+                self.working.refresh()
+            terms, minibatch = self.losses(context, rows, advantage, moved)
+            if not moved:  # a trial step that goes too far is for its rule to judge
+                for name, term in terms.items():
+                    self._require_finite(name, term)
+            return torch.stack(list(terms.values())).sum(), minibatch
+
+        def differentiate(scalar: Tensor) -> None:
+            self.optimiser.zero_grad()
+            scalar.backward()
+            self.working.gradients_to_master()
+            self._require_finite("gradient", *(p.grad for p in parameters if p.grad is not None))
+            if self.config.clip_gradient is not None:
+                nn.utils.clip_grad_value_(parameters, self.config.clip_gradient)
+            if self.config.clip_norm is not None:
+                nn.utils.clip_grad_norm_(parameters, self.config.clip_norm)
+
+        problem = Problem(losses, differentiate, parameters, self.optimiser, context.options)
+        minibatch = UPDATES[self.config.row.update](problem)
+        self._require_finite("updated parameters", *parameters)
         self.working.refresh()
         self.updates += 1
-        return estimate.value.mean()
+        return minibatch.estimate.value.mean()
 
     def _learn_baseline(self, rollout: Rollout, targets: Targets) -> Tensor:
         c, value = self.config, rollout.rows(targets.value)
@@ -230,18 +290,18 @@ class Trainer:
         else:
             rows = torch.arange(len(rollout), device=value.device)
         loss = torch.zeros((), device=value.device)
-        # As many steps as the policy makes, on the same groups of episodes.
-        group = rollout.episode[rows] % c.minibatches
+        # As many steps as the policy makes, on parts of the same kind.
         for _ in range(c.epochs):
-            for g in group.unique():
-                chosen = rows[group == g]
+            for chosen in minibatch_rows(rollout, rows, c.minibatches, self._shuffle):
                 loss = self.baseline.learn(rows_of(rollout.obs, chosen), value[chosen])
                 self._require_finite("baseline loss", loss)
         return loss
 
     def _require_finite(self, term: str, *tensors: Tensor) -> None:
         if not _finite(tensors):
-            raise TrainingDiverged(self.updates, term, self.state_dict())
+            update, good = self.updates, {**self._good, "curves": copied(self.curves)}
+            self.load_state_dict(good)
+            raise TrainingDiverged(update, term, good)
 
     def _record(self, rollout: Rollout, entropy: Tensor, loss: Tensor) -> None:
         discounts = self.config.discount ** torch.arange(
@@ -257,75 +317,6 @@ class Trainer:
             ("baseline_loss", loss),
         ):
             self.curves.setdefault(name, []).append(float(value))
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that a resumed training needs to go on with the same numbers, copied."""
-        return {
-            "policy": {k: v.detach().clone() for k, v in self.policy.state_dict().items()},
-            "optimiser": self.optimiser.state_dict(),
-            "baseline": self.baseline.state_dict(),
-            "generator": self.generator.get_state(),
-            "counts": (self.played, self.steps, self.updates),
-            "curves": {name: list(values) for name, values in self.curves.items()},
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned, under the same configuration."""
-        self.policy.load_state_dict(state["policy"])
-        self.working.refresh()
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.baseline.load_state_dict(state["baseline"])
-        self.generator.set_state(state["generator"])
-        self.played, self.steps, self.updates = state["counts"]
-        self.curves = {name: list(values) for name, values in state["curves"].items()}
-
-
-def train(
-    env: Core[Any],
-    policy: Any,
-    config: OnPolicyConfig,
-    seed: int,
-    progress: bool = False,
-    callback: Callable[[int, Any], None] | None = None,
-) -> TrainResult:
-    """Train ``policy`` in ``env`` from beginning to end; see :class:`Trainer`.
-
-    Args:
-        env: the batched core of an environment.
-        policy: a policy for its spaces; trained in place.
-        config: all hyper-parameters.
-        seed: of everything that is drawn.
-        progress: whether to show a bar (needs tqdm).
-        callback: called after every batch with the episodes played so far and the policy.
-
-    Raises:
-        ValueError: a policy that does not fit the environment.
-        TrainingDiverged: a loss, gradient or parameter that is not finite.
-    """
-    trainer = Trainer(env, policy, config, seed)
-    started = time.process_time()
-    for _ in _progress(trainer.batches, config.batch, progress):
-        trainer.step()
-        if callback is not None:
-            callback(trainer.played, policy)
-    seconds = time.process_time() - started
-    return TrainResult(policy, trainer.curves, trainer.steps, seconds, trainer.updates)
-
-
-def _progress(batches: int, batch: int, show: bool) -> Iterator[int]:
-    if not show:
-        return iter(range(batches))
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(range(batches), unit_scale=batch, unit="ep"))
-
-
-def _minibatches(rollout: Rollout, groups: int) -> list[Tensor]:
-    """Rows of each group of whole episodes; all rows, in order, if there is one group."""
-    if groups == 1:
-        return [torch.arange(len(rollout), device=rollout.episode.device)]
-    group = rollout.episode % groups
-    return [(group == g).nonzero().squeeze(-1) for g in range(groups)]
 
 
 def _finite(tensors: Any) -> bool:

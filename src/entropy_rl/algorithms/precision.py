@@ -29,6 +29,7 @@ class WorkingCopy:
         self.module: Any = master if self.shared else copy.deepcopy(master).to(dtype)
         self._masters = list[torch.Tensor](master.parameters())
         self._working = list[torch.Tensor](self.module.parameters())
+        self._buffers = list(zip(self.module.buffers(), master.buffers(), strict=True))
 
     def gradients_to_master(self) -> None:
         """Move the gradients of the working copy onto the master, in the master's precision."""
@@ -39,8 +40,10 @@ class WorkingCopy:
             working.grad = None
 
     def refresh(self) -> None:
-        """Copy the master's parameters into the working copy."""
+        """Copy the master's parameters and buffers into the working copy."""
         if self.shared:
             return
         with torch.no_grad():
             torch._foreach_copy_(self._working, self._masters)
+            for working, master in self._buffers:
+                working.copy_(master)

@@ -46,12 +46,14 @@ class Preset:
     policy_options: dict[str, Any] = field(default_factory=dict)
 
     def make(self, seed: int) -> tuple[Core[Any], Any]:
-        """The environment and a fresh policy, its parameters drawn from ``seed``."""
+        """The environment and a fresh policy, its parameters drawn from ``seed``.
+
+        Raises:
+            ValueError: a seed out of range, an unknown name, spaces that the policy is not for.
+        """
+        _validate.seed("seed", seed)
         env = make_environment(self.environment, self.environment_options)
-        options = dict(self.policy_options)
-        if self.policy == "commnet" and isinstance(env, HuntersRabbits):
-            # zhang2018, appendix D: a hunter sees its own position and all rabbits.
-            options.setdefault("view", env.agent_view().tolist())
+        options = {**env.policy_defaults(self.policy), **self.policy_options}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             policy = make_policy(self.policy, env.observation_space, env.action_space, **options)
@@ -124,6 +126,19 @@ PRESETS: dict[str, Preset] = {
         policy_options={"hidden_size": 32},
     ),
 }
+
+
+def trainable_policies() -> list[str]:
+    """The families that at least one preset can be trained with."""
+
+    def fits(chosen: Preset, family: str) -> bool:
+        try:
+            chosen.with_policy(family).make(0)
+        except ValueError:  # spaces that the family is not for
+            return False
+        return True
+
+    return [name for name in POLICIES if any(fits(chosen, name) for chosen in PRESETS.values())]
 
 
 def preset(name: str) -> Preset:

@@ -32,6 +32,7 @@ class Rollout:
         cut: ``(T, B)``: True where an episode went on but was cut, by the cap or the environment.
         final_obs: the observations after the cuts, ``(C, …)``, in the order of ``cut.nonzero()``;
             None if nothing was cut.
+        version: how many updates the policy that acted had made.
     """
 
     obs: Observation
@@ -42,6 +43,7 @@ class Rollout:
     discount_t: Tensor
     cut: Tensor
     final_obs: Observation | None
+    version: int = 0
 
     def __len__(self) -> int:
         return len(self.time)
@@ -82,6 +84,7 @@ def play_episodes(
     cap: int,
     discount: float,
     generator: torch.Generator,
+    version: int = 0,
 ) -> Rollout:
     """Play ``episodes`` episodes at once; those that have ended are dropped from the batch.
 
@@ -92,6 +95,7 @@ def play_episodes(
         cap: steps after which an episode that still runs is cut.
         discount: γ in [0, 1].
         generator: the environment's source of randomness; its device is where episodes live.
+        version: kept with the rollout.
     """
     device = generator.device
     state = env.reset(episodes, generator=generator, device=device)
@@ -130,6 +134,7 @@ def play_episodes(
         discount_t=discount * (~torch.stack(ends)).to(rewards[0].dtype),
         cut=torch.stack(cuts),
         final_obs=concatenate_observations([obs for _, obs in finals]) if finals else None,
+        version=version,
     )
 
 
@@ -159,9 +164,30 @@ def flat_observation(obs: Observation) -> Tensor:
 
 def first_visits(rollout: Rollout) -> Tensor:
     """Which rows are the first visit of their episode to their observation, bool ``(N,)``."""
-    obs = flat_observation(rollout.obs)
+    obs = flat_observation(rollout.obs).reshape(len(rollout), -1)
     keyed = torch.cat([rollout.episode.unsqueeze(-1).to(obs.dtype), obs], -1)
     _, visit = keyed.unique(dim=0, return_inverse=True)
     rows = torch.arange(len(rollout), device=visit.device)
     first = torch.full_like(rows, len(rollout)).scatter_reduce(0, visit, rows, "amin")
     return first[visit] == rows
+
+
+def minibatch_rows(
+    rollout: Rollout, rows: Tensor, groups: int, generator: torch.Generator | None = None
+) -> list[Tensor]:
+    """The given rows in at most ``groups`` disjoint parts, none of them empty.
+
+    Args:
+        rollout: whose rows they are.
+        rows: row numbers ``(M,)``.
+        groups: how many parts; in one part the rows keep their order.
+        generator: draws a random order, to be cut in even parts; None makes groups of whole
+            episodes, in the order of the rows.
+    """
+    if groups == 1:
+        return [rows]
+    if generator is not None:
+        order = torch.randperm(len(rows), generator=generator, device=rows.device)
+        return [part for part in rows[order].tensor_split(groups) if len(part)]
+    group = rollout.episode[rows] % groups
+    return [rows[group == g] for g in group.unique()]

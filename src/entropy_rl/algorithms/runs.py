@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 
 import torch
 
+from entropy_rl import _validate
 from entropy_rl.algorithms.evaluation import Evaluation, evaluate
-from entropy_rl.algorithms.on_policy import TrainResult, train
+from entropy_rl.algorithms.on_policy import TrainingDiverged
 from entropy_rl.algorithms.presets import Preset, make_environment
+from entropy_rl.algorithms.training import TrainResult, train
 from entropy_rl.envs import Core
 from entropy_rl.policies import load_policy, save_policy
 
@@ -78,32 +81,63 @@ def run_preset(
         evaluation_episodes: how many.
         evaluation_cap: steps after which one of them counts as unfinished.
         progress: whether to show a bar.
-        save: where to write the policy.
+        save: where to write the policy: as soon as it is trained, or the last good one if the
+            training diverges.
         result: where to write curves, evaluation and provenance.
 
     Raises:
-        ValueError: a folder that does not exist, before anything is trained.
+        ValueError: an argument out of range or a file that cannot be written, before anything is
+            trained.
+        TrainingDiverged: a loss, gradient or parameter that is not finite.
     """
+    _validate.seed("seed", seed)
+    _validate.positive_integer("evaluation_episodes", evaluation_episodes)
+    _validate.positive_integer("evaluation_cap", evaluation_cap)
     for name, path in (("save", save), ("result", result)):
-        if path is not None and not path.parent.is_dir():
-            raise ValueError(f"{name}: expected an existing folder, got {path.parent}")
+        if path is not None:
+            _check_writable(name, path)
+    if save is not None and save == result:
+        raise _validate.fail("result", "another file than save", result)
     started = time.perf_counter()
     env, policy = chosen.make(seed)
-    trained = train(env, policy, chosen.config, seed, progress)
+    try:
+        trained = train(env, policy, chosen.config, seed, progress)
+    except TrainingDiverged:
+        if save is not None:
+            _save(chosen, policy, save)
+        raise
+    if save is not None:
+        _save(chosen, policy, save)
     evaluation = evaluate(env, policy, evaluation_episodes, EVALUATION_SEED, cap=evaluation_cap)
     run = Run(chosen, seed, trained, evaluation, time.perf_counter() - started)
-    if save is not None:
-        save_policy(
-            policy,
-            save,
-            environment=chosen.environment,
-            environment_options=chosen.environment_options,
-        )
     if result is not None:
         part = result.with_name(result.name + ".part")
         part.write_text(json.dumps(record(run), indent=1) + "\n")
         part.replace(result)
     return run
+
+
+def _save(chosen: Preset, policy: Any, path: Path) -> None:
+    save_policy(
+        policy,
+        path,
+        environment=chosen.environment,
+        environment_options=chosen.environment_options,
+    )
+
+
+def _check_writable(name: str, path: Path) -> None:
+    if not path.parent.is_dir():
+        raise _validate.fail(name, "a file in an existing folder", path)
+    if path.is_dir():
+        raise _validate.fail(name, "the name of a file", f"the folder {path}")
+    try:
+        if path.exists():
+            path.open("r+b").close()
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        expected = "a file that can be written"
+        raise _validate.fail(name, expected, f"{path} ({error.strerror})") from error
 
 
 def load_run(path: Path) -> tuple[Core[Any], Any]:

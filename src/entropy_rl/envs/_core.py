@@ -108,6 +108,10 @@ class Core(Protocol[S]):
         """A picture of the first episode, ``(height, width, 3)``, uint8."""
         ...
 
+    def policy_defaults(self, family: str) -> dict[str, Any]:
+        """Options of a policy of that family that only the environment knows; mostly none."""
+        ...
+
 
 C = TypeVar("C")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -250,6 +250,10 @@ class HuntersRabbits:
     def agent_view(self) -> Tensor:
         """:func:`agent_view` of this game, int64 ``(d, m)``."""
         return agent_view(self.hunters, size=self.size, observation=self.observation)
+
+    def policy_defaults(self, family: str) -> dict[str, Any]:
+        """A CommNet hunter sees its own position and all rabbits (zhang2018, appendix D)."""
+        return {"view": self.agent_view().tolist()} if family == "commnet" else {}
 
     def _capture(self, hunters: Tensor, rabbits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """In each cell the k-th active hunter, in index order, takes the k-th free rabbit."""

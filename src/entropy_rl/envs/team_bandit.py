@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -191,6 +191,10 @@ class TeamBandit:
     def draw(self, state: BanditState) -> np.ndarray:
         """A picture, uint8 ``(height, width, 3)``, of a state that holds one round."""
         return _draw.team_bandit(self.arms, state.chosen[0].tolist())
+
+    def policy_defaults(self, family: str) -> dict[str, Any]:
+        """None: there is nothing to see."""
+        return {}
 
     def _arms_pay(self, actions: Tensor) -> Tensor:
         pulled = torch.zeros(

@@ -1,0 +1,78 @@
+"""A training from beginning to end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from entropy_rl.algorithms.config import OnPolicyConfig
+from entropy_rl.algorithms.on_policy import Trainer
+from entropy_rl.envs import Core
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A trained policy and how it went.
+
+    Attributes:
+        policy: the module that was passed in, trained.
+        curves: one entry a batch of episodes: "episodes" played so far, mean "length" (cut at
+            ``cap``), mean undiscounted "reward", mean discounted "return" from the start, "entropy"
+            (mean of the estimator's value over states, nats) and the last "baseline_loss".
+        steps: environment steps taken in training.
+        cpu_seconds: processor time of the loop.
+        updates: gradient steps taken.
+    """
+
+    policy: nn.Module
+    curves: dict[str, list[float]] = field(repr=False)
+    steps: int
+    cpu_seconds: float
+    updates: int
+
+
+def train(
+    env: Core[Any],
+    policy: Any,
+    config: OnPolicyConfig,
+    seed: int,
+    progress: bool = False,
+    callback: Callable[[int, Any], None] | None = None,
+) -> TrainResult:
+    """Train ``policy`` in ``env`` from beginning to end; see :class:`Trainer`.
+
+    Args:
+        env: the batched core of an environment.
+        policy: a policy for its spaces; trained in place.
+        config: all hyper-parameters.
+        seed: of everything that is drawn.
+        progress: whether to show a bar (needs tqdm).
+        callback: called after every batch with the episodes played so far and the policy.
+
+    Raises:
+        ValueError: what :class:`Trainer` refuses.
+        TrainingDiverged: a loss, gradient or parameter that is not finite; the policy has been set
+            back to where its last batch began.
+    """
+    trainer = Trainer(env, policy, config, seed)
+    started = time.process_time()
+    with _progress(trainer.batches, config.batch, progress) as batches:
+        for _ in batches:
+            trainer.step()
+            if callback is not None:
+                callback(trainer.played, policy)
+    seconds = time.process_time() - started
+    return TrainResult(policy, trainer.curves, trainer.steps, seconds, trainer.updates)
+
+
+def _progress(batches: int, batch: int, show: bool) -> AbstractContextManager[Iterable[int]]:
+    if not show:
+        return nullcontext(range(batches))
+    from tqdm.auto import tqdm
+
+    return tqdm(range(batches), unit_scale=batch, unit="ep")

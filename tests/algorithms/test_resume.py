@@ -1,0 +1,121 @@
+"""Snapshots: a training set back or resumed ends with the same numbers; what stops a run."""
+
+import dataclasses
+
+import pytest
+import torch
+from corridor import BANDIT, QUICK, policy_for
+
+from entropy_rl.algorithms import ENTROPIES, SURROGATES, Trainer, TrainingDiverged, train
+from entropy_rl.envs import HuntersRabbits
+
+GAME = HuntersRabbits(size=3, hunters=2)
+HUNT = dataclasses.replace(QUICK, minibatches=2, cap=5, baseline="value")
+
+
+def ended(trainer):
+    """The trainer's parameters and curves when it has finished."""
+    while not trainer.finished:
+        trainer.step()
+    parameters = torch.nn.utils.parameters_to_vector(trainer.policy.parameters())
+    return parameters.detach().clone(), trainer.curves
+
+
+def same(a, b):
+    return torch.equal(a[0], b[0]) and a[1] == b[1]
+
+
+@pytest.mark.parametrize("baseline", ["value", "running"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_training_resumed_from_its_state_ends_with_the_same_numbers(baseline, precision):
+    config = dataclasses.replace(HUNT, baseline=baseline, precision=precision)
+    whole, first = (Trainer(GAME, policy_for(GAME), config, 0) for _ in range(2))
+    for _ in range(2):
+        first.step()
+    second = Trainer(GAME, policy_for(GAME, seed=9), config, 5)
+    second.load_state_dict(first.state_dict())
+    assert same(ended(second), ended(whole))
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "rmsprop"])
+def test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers(optimiser):
+    """Twice, so that going on changes neither the state that was taken nor the one loaded."""
+    trainer = Trainer(GAME, policy_for(GAME), dataclasses.replace(HUNT, optimiser=optimiser), 0)
+    trainer.step()
+    state = trainer.state_dict()
+    once = ended(trainer)
+    for _ in range(2):
+        trainer.load_state_dict(state)
+        assert len(trainer.curves["length"]) == 1
+        assert same(ended(trainer), once)
+
+
+def poison(healthy, calls, at=3):
+    def poisoned(*args):
+        calls.append(None)
+        return healthy(*args) * (float("nan") if len(calls) == at else 1.0)
+
+    return poisoned
+
+
+@pytest.mark.parametrize("at", [1, 2, 5, 6])
+def test_the_last_good_state_is_the_one_before_the_batch(monkeypatch, at):
+    """Also where the batch's first minibatch had been learnt already."""
+    whole = ended(Trainer(GAME, policy_for(GAME), HUNT, 0))
+    trainer = Trainer(GAME, policy_for(GAME), HUNT, 0)
+    with monkeypatch.context() as patch:
+        bad = poison(SURROGATES["score_function"], [], at)
+        patch.setitem(SURROGATES, "score_function", bad)
+        with pytest.raises(TrainingDiverged) as caught:
+            ended(trainer)
+    assert caught.value.update == at - 1
+    begun = (at - 1) // 2
+    assert caught.value.last_good["counts"] == (64 * begun, trainer.steps, 2 * begun)
+    fresh = Trainer(GAME, policy_for(GAME, seed=7), HUNT, 3)
+    fresh.load_state_dict(caught.value.last_good)
+    assert same(ended(fresh), whole)
+    assert same(ended(trainer), whole)  # it was set back itself
+
+
+def stopped(policy, **changes):
+    with pytest.raises(TrainingDiverged) as caught:
+        train(BANDIT, policy, dataclasses.replace(QUICK, **changes), 0)
+    good = caught.value.last_good["policy"]
+    assert all(v.isfinite().all() for v in good.values())
+    assert all(torch.equal(v, good[k]) for k, v in policy.state_dict().items())
+    return caught.value.update, caught.value.term
+
+
+def test_a_policy_loss_that_is_not_finite_stops_the_run(monkeypatch):
+    bad = poison(SURROGATES["score_function"], [])
+    monkeypatch.setitem(SURROGATES, "score_function", bad)
+    assert stopped(policy_for(BANDIT)) == (2, "policy loss")
+
+
+def test_an_entropy_term_that_is_not_finite_stops_the_run(monkeypatch):
+    use = ENTROPIES["bonus"]
+    bad = dataclasses.replace(use, term=poison(use.term, []))
+    monkeypatch.setitem(ENTROPIES, "bonus", bad)
+    assert stopped(policy_for(BANDIT)) == (2, "entropy term")
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run():
+    policy = policy_for(BANDIT)
+    policy.head.weight.register_hook(lambda g: g * float("inf"))
+    assert stopped(policy) == (0, "gradient")
+
+
+def test_an_update_that_spoils_the_parameters_is_taken_back():
+    assert stopped(policy_for(BANDIT), learning_rate=1e38)[1] in ("updated parameters", "gradient")
+
+
+def test_a_parameter_that_is_not_finite_stops_the_run():
+    policy = policy_for(BANDIT)
+
+    def spoil(played, policy):
+        with torch.no_grad():
+            policy.head.weight[0, 0] = float("nan")
+
+    with pytest.raises(TrainingDiverged, match="update 1: parameters is not finite") as caught:
+        train(BANDIT, policy, QUICK, 0, callback=spoil)
+    assert all(v.isfinite().all() for v in caught.value.last_good["policy"].values())

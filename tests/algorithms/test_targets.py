@@ -1,0 +1,202 @@
+"""What the loop computes from a batch of episodes, against the plain loop over its steps.
+
+The corridor has no chance, so where a walker came to is known without what the rollout says of it.
+"""
+
+import dataclasses
+from itertools import chain
+
+import pytest
+import torch
+from corridor import GOAL, Corridor, policy_for, see
+
+from entropy_rl.algorithms import (
+    ADVANTAGES,
+    UPDATES,
+    Algorithm,
+    OnPolicyConfig,
+    Option,
+    Targets,
+    Trainer,
+    gradient_step,
+    register_advantage,
+    register_algorithm,
+)
+from entropy_rl.algorithms.rollout import first_visits
+from entropy_rl.returns import gae
+
+GAMMA, BETA, EPISODES = 0.9, 0.3, 12
+WALK = OnPolicyConfig(
+    episodes=4 * EPISODES, batch=EPISODES, minibatches=2, cap=4, discount=GAMMA, beta=BETA
+)
+
+
+def toy_gae(context):
+    """As a row of PPO would have it."""
+    rollout, values = context.rollout, context.values
+    lambda_t = (~rollout.cut).to(context.r_t.dtype) * context.options["lambda"]
+    advantage = gae(context.r_t, rollout.discount_t, *values, lambda_t)
+    return Targets(advantage - context.own_tm1, advantage + values.v_tm1)
+
+
+def trainer_of(**changes):
+    return Trainer(Corridor(), policy_for(Corridor()), dataclasses.replace(WALK, **changes), 0)
+
+
+def walks(trainer, rollout):
+    """Of every episode its steps: place, reward, v, next v, whether it ended, and H."""
+    network, policy = trainer.baseline.network, trainer.policy
+    for episode in range(EPISODES):
+        steps, place = [], episode % 5
+        for n in (rollout.episode == episode).nonzero().squeeze(-1):
+            actions = rollout.chain.actions[n]
+            after = place + int(actions[0])
+            seen = see(torch.tensor([place, after]))
+            v, later = network(seen).squeeze(-1).tolist()
+            entropy = policy.conditionals(seen[:1], actions[None]).entropies.sum().item()
+            reward = 0.5 * int(actions[1]) + 0.1 * place
+            steps.append((int(n), reward, v, later, after >= GOAL, entropy))
+            place = after
+        yield steps
+
+
+@pytest.mark.parametrize("entropy", ["bonus", "soft_bonus", "soft_apart"])
+@pytest.mark.parametrize("kind", ["return", "toy_gae"])
+def test_targets_equal_the_plain_loop(kind, entropy, tables):
+    register_advantage("toy_gae", toy_gae)
+    options = {"lambda": Option(0.7, 0.0, 1.0)}
+    register_algorithm("toy", Algorithm(kind, "score_function", entropy, options))
+    estimator = "smoothed" if entropy == "soft_bonus" else "unbiased_gradient"
+    trainer = trainer_of(algorithm="toy", entropy=estimator)
+    rollout = trainer.play(EPISODES)
+    with torch.no_grad():
+        targets = ADVANTAGES[kind](trainer.context(rollout))
+        found = rollout.rows(targets.advantage), rollout.rows(targets.value)
+        expected = torch.zeros(2, len(rollout))
+        ends = cuts = 0
+        for steps in walks(trainer, rollout):
+            later_g = later_a = 0.0
+            ends += steps[-1][4]
+            cuts += not steps[-1][4]
+            for n, reward, v, v_after, ended, h in reversed(steps):
+                inside = reward + (BETA * h if entropy != "bonus" else 0.0)
+                if kind == "return":
+                    later_g = inside + GAMMA * later_g
+                    advantage, value = later_g - v, later_g
+                else:
+                    delta = inside + (0.0 if ended else GAMMA * v_after) - v
+                    later_a = delta + GAMMA * 0.7 * later_a
+                    advantage, value = later_a, later_a + v
+                own = BETA * h if entropy == "soft_apart" else 0.0
+                expected[0, n], expected[1, n] = advantage - own, value
+    assert ends >= 3
+    assert cuts >= 3
+    assert torch.allclose(torch.stack(found), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("grouping", ["episodes", "rows"])
+def test_a_sum_is_over_the_steps_of_an_episode(grouping):
+    trainer = trainer_of(reduction="sum", grouping=grouping)
+    rollout = trainer.play(EPISODES)
+    advantage = torch.linspace(-1, 1, len(rollout))
+    rows = torch.arange(len(rollout))
+    terms, _ = trainer.losses(trainer.context(rollout), rows, advantage)
+    summed = -(rollout.chain.log_prob * advantage).sum() / EPISODES
+    assert torch.allclose(terms["policy loss"], summed, atol=1e-5)
+
+
+def clipped(monkeypatch, **changes):
+    """The gradient that the optimiser sees, at an enormous learning target."""
+    seen = []
+
+    def watch(problem):
+        minibatch = gradient_step(problem)
+        seen.append(torch.cat([p.grad.flatten() for p in problem.parameters]))
+        return minibatch
+
+    monkeypatch.setitem(UPDATES, "gradient_step", watch)
+    trainer_of(**changes).step()
+    return seen[0]
+
+
+def test_every_entry_of_the_gradient_is_clipped(monkeypatch):
+    assert clipped(monkeypatch, clip_gradient=1e-4).abs().max() == 1e-4
+
+
+def test_the_norm_of_the_gradient_is_clipped(monkeypatch):
+    assert abs(clipped(monkeypatch, clip_norm=1e-3).norm() - 1e-3) < 1e-6
+
+
+@pytest.mark.parametrize("decay", [True, False])
+def test_the_learning_rate_falls_to_nothing_or_stays(decay):
+    trainer, rates = trainer_of(decay=decay, learning_rate=0.01), []
+    while not trainer.finished:
+        trainer.step()
+        rates.append(trainer.optimiser.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.01 * (1 - n / 4 * decay) for n in range(4)])
+
+
+def baseline_lessons(trainer):
+    """The rollout of one step, and the returns that the baseline was taught, lesson by lesson."""
+    lessons, rollouts = [], []
+    learn, play = trainer.baseline.learn, trainer.play
+    trainer.baseline.learn = lambda obs, g: (lessons.append(g), learn(obs, g))[1]
+    trainer.play = lambda n: (rollouts.append(play(n)), rollouts[0])[1]
+    trainer.step()
+    return rollouts[0], lessons
+
+
+def test_the_baseline_learns_from_first_visits_only():
+    rollout, lessons = baseline_lessons(trainer_of(first_visit=True))
+    assert sum(map(len, lessons)) == first_visits(rollout).sum() < len(rollout)
+
+
+@pytest.mark.parametrize("grouping", ["episodes", "rows"])
+def test_the_baseline_makes_as_many_steps_as_the_policy(grouping):
+    trainer = trainer_of(epochs=3, grouping=grouping)
+    rollout, lessons = baseline_lessons(trainer)
+    assert len(lessons) == trainer.updates == 3 * 2
+    assert sum(map(len, lessons)) == 3 * len(rollout)
+
+
+def test_the_running_baseline_remembers_whole_episodes():
+    rollout, lessons = baseline_lessons(trainer_of(baseline="running"))
+    assert len(rollout) > sum(map(len, lessons)) == EPISODES
+
+
+def test_the_return_curve_is_discounted():
+    trainer = trainer_of()
+    rollout, _ = baseline_lessons(trainer)
+    plain = sum(GAMMA**t * r for t, row in enumerate(rollout.r_t.tolist()) for r in row)
+    assert trainer.curves["return"] == [pytest.approx(plain / EPISODES)]
+
+
+def test_rows_are_shuffled_anew_in_every_epoch(monkeypatch):
+    seen = []
+
+    def watch(problem):
+        minibatch = gradient_step(problem)
+        seen.append(minibatch.rows.tolist())
+        return minibatch
+
+    monkeypatch.setitem(UPDATES, "gradient_step", watch)
+    trainer = trainer_of(minibatches=15, epochs=2, grouping="rows")  # more than episodes
+    trainer.step()
+    first, second = (list(chain.from_iterable(part)) for part in (seen[:15], seen[15:]))
+    assert sorted(first) == sorted(second) == list(range(trainer.steps))
+    assert first != second
+    assert max(map(len, seen)) - min(map(len, seen)) <= 1
+
+
+def test_observations_that_are_numbers_have_a_learned_baseline():
+    """In a tabular game: one value a place."""
+    game = Corridor(discrete=True)
+    config = dataclasses.replace(WALK, episodes=6_000, minibatches=1, cap=50, first_visit=True)
+    policy = policy_for(game, family="table", scale=0.0)
+    trainer = Trainer(game, policy, config, 0)
+    trainer.step()
+    assert trainer.baseline.network[0].in_features == GOAL + 2
+    before = trainer.curves["baseline_loss"][0]
+    while not trainer.finished:
+        trainer.step()
+    assert trainer.curves["baseline_loss"][-1] < before / 2

@@ -22,7 +22,8 @@ from bookkit import paths
 
 # (label)=, :label: and :name: of a directive, $$ … $$ (label), \label{…}
 LABEL = re.compile(
-    r"^\((\S+)\)=|^\s*:(?:label|name):\s*(\S+)|\$\$\s*\(([\w-]+)\)|\\label\{([\w-]+)\}", re.MULTILINE
+    r"^\((\S+)\)=|^\s*:(?:label|name):\s*(\S+)|\$\$\s*\(([\w-]+)\)|\\label\{([\w-]+)\}",
+    re.MULTILINE,
 )
 API = "book/api"
 

@@ -20,9 +20,8 @@ then stops at v_t, the value of the last observation *before* the reset.
 **Soft returns** (liu2020) have the entropy inside: pay it with the reward, ``soft_rewards``, and
 use any function below unchanged.
 
-**Ranges.** λ is checked, given as a number or as a tensor. Rewards, values, discounts and ratios are
-data, and any number of theirs gives the equation's: a γ_t above 1 is as good a discount as any in a
-finite episode, and a NaN comes out as one.
+**Ranges.** λ is checked, given as a number or as a tensor. Tensors of rewards, values, discounts
+and ratios are data: any numbers in them are taken as they are, and a NaN comes out as one.
 
 Nothing is detached: what carries a gradient in, carries it out. The losses refuse a target or an
 advantage with a gradient, so compute these under ``torch.no_grad()``.

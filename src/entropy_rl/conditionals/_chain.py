@@ -96,7 +96,7 @@ class ChainBase:
 
     @property
     def entropies(self) -> Tensor:
-        """Refused: a chain that has them says so itself.
+        """Refused here; a chain that has them says so itself.
 
         Raises:
             ValueError: always.

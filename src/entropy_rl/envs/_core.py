@@ -86,7 +86,7 @@ class Core(Protocol[S]):
 
     @property
     def action_space(self) -> ActionSpace:
-        """What one episode is given: Discrete, MultiDiscrete or a Box."""
+        """What one episode is given, Discrete, MultiDiscrete or a Box."""
         ...
 
     def reset(

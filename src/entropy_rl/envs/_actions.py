@@ -108,19 +108,22 @@ def row_shape(space: ActionSpace) -> tuple[int, ...]:
     Raises:
         ValueError: a space of another kind, or integers that do not start at 0.
     """
-    if not isinstance(space, (spaces.Discrete, spaces.MultiDiscrete, spaces.Box)):
+    if isinstance(space, spaces.Box):
+        return space.shape
+    if not isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)):
         raise check.fail("action_space", "Discrete, MultiDiscrete or Box", space)
-    if not isinstance(space, spaces.Box) and np.any(space.start):
+    if any(space.start.ravel().tolist()):
         raise check.fail("action_space", "components that start at 0", space)
-    return (1,) if isinstance(space, spaces.Discrete) else tuple(space.shape)
+    return (1,) if isinstance(space, spaces.Discrete) else space.nvec.shape
 
 
 def _sizes(space: spaces.Discrete | spaces.MultiDiscrete) -> int | list[Any]:
     """The number of values of each component; one number if it is the same for all."""
     if isinstance(space, spaces.Discrete):
         return int(space.n)
-    least = int(space.nvec.min())
-    return least if least == space.nvec.max() else space.nvec.tolist()
+    # Lists, since this is asked at every step and NumPy's reductions take longer.
+    sizes: list[int] = space.nvec.ravel().tolist()
+    return sizes[0] if len(set(sizes)) == 1 else space.nvec.tolist()
 
 
 def _range(sizes: int | list[Any]) -> str:

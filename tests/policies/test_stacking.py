@@ -5,7 +5,8 @@ import torch
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from entropy_rl.estimators import crude, smoothed, unbiased_gradient
-from enumeration import F64, MASK, build, seeded
+from entropy_rl.policies import GaussianPolicy
+from enumeration import F64, MASK, box, build, randomise, seeded
 
 ESTIMATORS = {"crude": crude, "smoothed": smoothed, "unbiased_gradient": unbiased_gradient}
 families = pytest.mark.parametrize("name", ["independent", "mmdp", "commnet"])
@@ -86,3 +87,27 @@ def test_the_unchecked_chain_is_the_checked_one(name, kind):
     checked = everything(policies[0].conditionals(one(obs, 0), actions[0]))
     unchecked = everything(policies[0]._conditionals(one(obs, 0), actions[0]))
     assert all(torch.equal(x, y) for x, y in zip(unchecked, checked, strict=True))
+
+
+def test_stacked_gaussian_chains_are_the_loops():
+    """They look at no values, so that the public method serves."""
+    policies = [randomise(GaussianPolicy(box(2), box(3), hidden_size=4), k) for k in range(3)]
+    obs, actions = (torch.randn(3, 5, n, generator=seeded(n), dtype=F64) for n in (2, 3))
+    parameters, buffers = stack_module_state([Public(policy) for policy in policies])
+
+    def call(parameters, buffers, obs, actions):
+        return functional_call(Public(policies[0]), (parameters, buffers), (obs, actions))
+
+    found = vmap(call)(parameters, buffers, obs, actions)
+    for k, policy in enumerate(policies):
+        expected = policy.conditionals(obs[k], actions[k]).component_log_probs
+        assert torch.allclose(found[k], expected, atol=1e-10, rtol=1e-12)
+
+
+class Public(torch.nn.Module):
+    def __init__(self, policy):
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, obs, actions):
+        return self.policy.conditionals(obs, actions).component_log_probs

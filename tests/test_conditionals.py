@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch.distributions import Categorical, MultivariateNormal, Normal
 
 from entropy_rl.conditionals import (
-    Chain,
     Conditionals,
     GaussianConditionals,
     categorical_entropy,
+    check_chain,
     prefix_log_weights,
 )
 from enumeration import F64, build, seeded
@@ -122,7 +122,7 @@ def test_what_is_not_normalised_for_its_dtype_is_refused(dtype, error):
 def test_both_kinds_have_the_face():
     x = torch.zeros(2, dtype=F64)
     for chain in (random_chain((), 2, 3, 0), GaussianConditionals(x, x, x)):
-        assert isinstance(chain, Chain)
+        check_chain("chain", chain)
         assert chain.features is None
 
 

@@ -315,3 +315,22 @@ X = torch.zeros(3, 2)
 def test_bad_input_is_refused_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("wrong", [-0.01, 1.01, float("nan")])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda mix: n_step_returns(X, X, X, 2, mix),
+        lambda mix: lambda_returns(X, X, X, mix),
+        lambda mix: gae(X, X, X, X, mix),
+        lambda mix: vtrace(X, X, X, X, X, lambda_t=mix),
+    ],
+    ids=["n_step_returns", "lambda_returns", "gae", "vtrace"],
+)
+def test_one_lambda_out_of_range_is_refused(call, wrong):
+    mix = torch.tensor([[0.0, 1.0], [0.5, 0.25], [0.0, 1.0]])
+    call(mix)
+    mix[1, 0] = wrong
+    with pytest.raises(ValueError, match=r"lambda_t: expected numbers in \[0, 1\], got from"):
+        call(mix)

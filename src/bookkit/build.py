@@ -46,11 +46,16 @@ def build(book: Path, jobs: int = 2) -> Path:
 def preview(book: Path, page: str) -> Path:
     """Run and build one page alone, in a folder of its own, and return its file.
 
-    References to other chapters warn; every other warning is the page's own.
+    A reference to another page of the book stays plain text (:mod:`bookkit.preview`); whatever else
+    Sphinx warns of is the page's own, and an error.
 
     Args:
         book: the root of the repository.
         page: as it stands in ``_toc.yml``, such as ``book/intro``; it need not stand there yet.
+
+    Raises:
+        ExecutionFailed: a cell raised.
+        BuildFailed: Sphinx warned.
     """
     assets.fetch(book)
     folder = paths.build_folder(book) / "preview" / Path(page).name
@@ -59,8 +64,14 @@ def preview(book: Path, page: str) -> Path:
         execute.execute(book, [notebook])
     contents = folder / paths.MARK
     contents.write_text(yaml.safe_dump({"format": "jb-book", "root": page}))
+    config = paths.config(book)
+    sphinx = config.setdefault("sphinx", {})
+    sphinx["extra_extensions"] = [*sphinx.get("extra_extensions", []), "bookkit.preview"]
+    settings = folder / "_config.yml"
+    settings.write_text(yaml.safe_dump(config))
     with paths.lock(book, f"preview-{Path(page).name}"):
-        _sphinx(book, "--all", "--toc", str(contents), "--path-output", str(folder))
+        options = ("--toc", str(contents), "--config", str(settings), "--path-output", str(folder))
+        _sphinx(book, "--all", *options)
     return folder / "_build" / "html" / f"{page}.html"
 
 

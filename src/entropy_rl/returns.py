@@ -20,6 +20,9 @@ then stops at v_t, the value of the last observation *before* the reset.
 **Soft returns** (liu2020) have the entropy inside: pay it with the reward, ``soft_rewards``, and
 use any function below unchanged.
 
+**Ranges.** λ is checked, given as a number or as a tensor. Tensors of rewards, values, discounts
+and ratios are data: any numbers in them are taken as they are, and a NaN comes out as one.
+
 Nothing is detached: what carries a gradient in, carries it out. The losses refuse a target or an
 advantage with a gradient, so compute these under ``torch.no_grad()``.
 """
@@ -284,8 +287,10 @@ def _check(r_t: Tensor, **others: Tensor) -> None:
 
 def _mix(lambda_t: float | Tensor, r_t: Tensor) -> float | Tensor:
     if isinstance(lambda_t, Tensor):
-        return _validate.shape(
-            "lambda_t", _validate.floating("lambda_t", lambda_t), tuple(r_t.shape)
-        )
+        _validate.shape("lambda_t", _validate.floating("lambda_t", lambda_t), tuple(r_t.shape))
+        if not ((lambda_t >= 0) & (lambda_t <= 1)).all():
+            low, high = lambda_t.min().item(), lambda_t.max().item()
+            raise _validate.fail("lambda_t", "numbers in [0, 1]", f"from {low:g} to {high:g}")
+        return lambda_t
     _validate.between("lambda_t", lambda_t, 0.0, 1.0)
     return lambda_t

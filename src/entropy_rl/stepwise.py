@@ -117,7 +117,18 @@ def teacher_force(policy: StepPolicy, obs: Observation, actions: Tensor) -> Cond
     """
     batch = policy.batch_shape(obs)
     rows = check_actions(policy, batch, actions)
-    state = policy.start(obs)
+    return check_legal(follow(policy, policy.start(obs), batch, rows))
+
+
+def follow(policy: StepPolicy, state: State, batch: torch.Size, rows: Tensor) -> Conditionals:
+    """The chain along given actions, whose values are not looked at; :func:`teacher_force` does.
+
+    Args:
+        policy: a step policy.
+        state: from its ``start``.
+        batch: the batch shape of the observation, of N rows.
+        rows: the actions, int64 ``(N, d)``.
+    """
     log_probs, features = [], []
     previous: Tensor | None = None
     for i in range(policy.d):
@@ -125,7 +136,7 @@ def teacher_force(policy: StepPolicy, obs: Observation, actions: Tensor) -> Cond
         previous = rows[:, i]
         log_probs.append(log_prob)
         features.append(feature)
-    return check_legal(_assemble(batch, log_probs, list(rows.unbind(-1)), features))
+    return _assemble(batch, log_probs, list(rows.unbind(-1)), features)
 
 
 def check_actions(policy: StepPolicy, batch: torch.Size, actions: Tensor) -> Tensor:

@@ -6,25 +6,19 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from environments import ENVIRONMENTS
+from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env as gymnasium_check
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.env_checker import check_env as sb3_check
 
-from entropy_rl.envs import HuntersRabbitsEnv, TeamBanditEnv
-
-HUNTERS, BANDIT = "entropy_rl/HuntersRabbits-v0", "entropy_rl/TeamBandit-v0"
-SINGLE = {HUNTERS: HuntersRabbitsEnv, BANDIT: TeamBanditEnv}
-CASES = [
-    (HUNTERS, {}),
-    (HUNTERS, {"masking": "clip"}),
-    (HUNTERS, {"size": 3, "hunters": 2, "observation": "one_hot", "placement": "distinct"}),
-    (HUNTERS, {"size": 2, "hunters": 3, "placement": "iid", "capture_at_reset": True}),
-    (HUNTERS, {"size": 4, "hunters": 3, "exponent": 1, "max_episode_steps": 3}),
-    (BANDIT, {}),
-    (BANDIT, {"agents": 2, "arms": 3, "bonus_probability": 0.5, "assignment": 7}),
-]
 every_case = pytest.mark.parametrize(
-    ("name", "options"), CASES, ids=[f"{n[11:-3]}-{k}" for k, (n, _) in enumerate(CASES)]
+    ("env", "options"),
+    [
+        pytest.param(env, options, id=f"{env.name.split('/')[1][:-3]}-{k}")
+        for env in ENVIRONMENTS
+        for k, options in enumerate(env.settings)
+    ],
 )
 
 
@@ -44,34 +38,45 @@ def row_of(x, n):
     return {k: v[n].numpy() for k, v in x.items()} if isinstance(x, dict) else x[n].numpy()
 
 
-def legal_actions(env, observed, generator):
-    """Uniform over what is legal, int64 (N, d)."""
-    shape = (env.num_envs, *env.single_action_space.shape, int(env.single_action_space.nvec[0]))
+def legal_actions(batch, observed, generator):
+    """Uniform over what is legal: what ``batch.step`` takes."""
+    space, num = batch.single_action_space, batch.num_envs
+    if isinstance(space, spaces.Box):
+        low, high = torch.tensor(space.low), torch.tensor(space.high)
+        return low + (high - low) * torch.rand(num, *space.shape, generator=generator)
+    if isinstance(space, spaces.Discrete):
+        return torch.randint(int(space.n), (num,), generator=generator)
+    shape = (num, *space.shape, int(space.nvec[0]))
     mask = observed["action_mask"] if isinstance(observed, dict) else torch.ones(shape)
     return torch.multinomial(mask.flatten(0, 1).float(), 1, generator=generator).view(shape[:-1])
 
 
-def rollout(env, seed, steps=6):
+def harmless_actions(env, batch):
+    """The component that is always legal, everywhere, as an array."""
+    return np.full(batch.action_space.shape, env.harmless, batch.action_space.dtype)
+
+
+def rollout(batch, seed, steps=6):
     generator = torch.Generator().manual_seed(seed)
-    observed, info = env.reset(seed=seed)
+    observed, info = batch.reset(seed=seed)
     out = [(arrays(observed), arrays(info))]
     for _ in range(steps):
-        observed, *rest, info = env.step(legal_actions(env, observed, generator))
+        observed, *rest, info = batch.step(legal_actions(batch, observed, generator))
         out.append((arrays(observed), *(x.numpy() for x in rest), arrays(info)))
     return out
 
 
 @every_case
-def test_spaces_contain_what_comes(name, options):
-    env = gymnasium.make_vec(name, num_envs=5, **options)
-    assert env.metadata["autoreset_mode"] is AutoresetMode.DISABLED
+def test_spaces_contain_what_comes(env, options):
+    batch = gymnasium.make_vec(env.name, num_envs=5, **options)
+    assert batch.metadata["autoreset_mode"] is AutoresetMode.DISABLED
     generator = torch.Generator().manual_seed(0)
-    observed, _ = env.reset(seed=0)
+    observed, _ = batch.reset(seed=0)
     for _ in range(4):
-        assert env.observation_space.contains(arrays(observed))
-        actions = legal_actions(env, observed, generator)
-        assert env.action_space.contains(actions.numpy())
-        observed, reward, terminated, truncated, info = env.step(actions)
+        assert batch.observation_space.contains(arrays(observed))
+        actions = legal_actions(batch, observed, generator)
+        assert batch.action_space.contains(actions.numpy())
+        observed, reward, terminated, truncated, info = batch.step(actions)
         assert reward.dtype == torch.float32
         assert terminated.dtype == truncated.dtype == torch.bool
         assert reward.shape == terminated.shape == truncated.shape == (5,)
@@ -80,49 +85,50 @@ def test_spaces_contain_what_comes(name, options):
 
 
 @every_case
-def test_numpy_actions_are_accepted(name, options):
-    env = gymnasium.make_vec(name, num_envs=3, **options)
-    observed, _ = env.reset(seed=0)
-    actions = legal_actions(env, observed, torch.Generator().manual_seed(0))
-    first = arrays(env.step(actions)[0])
-    env.reset(seed=0)
-    assert equal(first, arrays(env.step(actions.numpy())[0]))
+def test_numpy_actions_are_accepted(env, options):
+    batch = gymnasium.make_vec(env.name, num_envs=3, **options)
+    observed, _ = batch.reset(seed=0)
+    actions = legal_actions(batch, observed, torch.Generator().manual_seed(0))
+    first = arrays(batch.step(actions)[0])
+    batch.reset(seed=0)
+    assert equal(first, arrays(batch.step(actions.numpy())[0]))
 
 
 @every_case
-def test_the_same_seed_gives_the_same_numbers(name, options):
+def test_the_same_seed_gives_the_same_numbers(env, options):
     """Of 4096 fresh episodes two seeds share all with a probability below 1e-30 in every case."""
-    env = gymnasium.make_vec(name, num_envs=4096, **options)
-    for x, y in zip(rollout(env, 3), rollout(env, 3), strict=True):
+    batch = gymnasium.make_vec(env.name, num_envs=4096, **options)
+    for x, y in zip(rollout(batch, 3), rollout(batch, 3), strict=True):
         assert all(equal(a, b) for a, b in zip(x, y, strict=True))
-    env.reset(seed=3)
-    start = env.state
-    env.reset(seed=4)
-    assert any((getattr(start, s) != getattr(env.state, s)).any() for s in env.core.starts)
+    batch.reset(seed=3)
+    start = batch.state
+    batch.reset(seed=4)
+    assert any((getattr(start, s) != getattr(batch.state, s)).any() for s in batch.core.starts)
 
 
 @every_case
-def test_a_generator_passed_in_is_the_only_source(name, options):
-    states = []
+def test_a_generator_passed_in_is_the_only_source(env, options):
+    played = []
     for noise in (1, 2):
         torch.manual_seed(noise)
-        g = torch.Generator().manual_seed(5)
-        env = gymnasium.make_vec(name, num_envs=64, generator=g, **options)
-        env.reset()
-        states.append(env.state)
-    assert all((getattr(states[0], s) == getattr(states[1], s)).all() for s in env.core.starts)
+        generator = torch.Generator().manual_seed(5)
+        batch = gymnasium.make_vec(env.name, num_envs=64, generator=generator, **options)
+        batch.reset()
+        start = batch.state
+        batch.step(harmless_actions(env, batch))
+        played.append((start, batch.state))
+    for one, other in zip(*played, strict=True):
+        assert all((getattr(one, f) == getattr(other, f)).all() for f in vars(one))
 
 
 @every_case
-def test_the_batch_equals_a_loop_of_single_ones(name, options):
+def test_the_batch_equals_a_loop_of_single_ones(env, options):
     num = 24
-    batch = gymnasium.make_vec(name, num_envs=num, **options)
-    singles = [SINGLE[name](**options) for _ in range(num)]
+    batch = gymnasium.make_vec(env.name, num_envs=num, **options)
+    singles = [env.single(**options) for _ in range(num)]
     observed, info = batch.reset(seed=11)
-    cells = getattr(batch.core, "cells", 2)
-    # Captured at reset: the code without its flag is the cell where it was placed.
-    given = {s: getattr(batch.state, s) for s in batch.core.starts}
-    given = {k: v if v.dtype == torch.bool else v % cells for k, v in given.items()}
+    fresh = {s: getattr(batch.state, s) for s in batch.core.starts}
+    given = {s: env.as_start(batch.core, x) for s, x in fresh.items()}
     for n, one in enumerate(singles):
         seen, told = one.reset(options={k: v[n] for k, v in given.items()})
         assert equal(seen, row_of(observed, n))
@@ -139,95 +145,114 @@ def test_the_batch_equals_a_loop_of_single_ones(name, options):
 
 
 @every_case
-def test_reset_mask_begins_those_and_leaves_the_others(name, options):
-    env = gymnasium.make_vec(name, num_envs=64, **options)
-    observed, _ = env.reset(seed=0)
-    env.step(legal_actions(env, observed, torch.Generator().manual_seed(0)))
-    before, mask = env.state, torch.arange(64) % 3 == 0
-    _, info = env.reset(options={"reset_mask": mask})
-    for field in vars(before):
-        assert (getattr(env.state, field)[~mask] == getattr(before, field)[~mask]).all()
-    assert (info["length"][mask] == 0).all()
-    assert (env.reset(options={"reset_mask": ~mask.numpy()})[1]["length"] == 0).all()
-    last = env.state
-    env.reset(options={"reset_mask": torch.zeros(64, dtype=torch.bool)})
-    assert env.state is last
+def test_an_episode_is_the_same_whoever_else_is_in_the_batch(env, options):
+    """As rollouts have it, which drop what has ended."""
+    core = gymnasium.make_vec(env.name, **options).core
+    state = core.reset(40, generator=torch.Generator().manual_seed(0))
+    some = torch.arange(40) % 3 == 1
+    few = state[some]
+    everyone = gymnasium.make_vec(env.name, num_envs=40, **options)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(4):
+        actions = legal_actions(everyone, core.observe(state), generator)
+        rows = actions.view(40, -1)
+        state, outcome = core.step(state, rows)
+        few, part = core.step(few, rows[some])
+        assert all(torch.equal(x[some], y) for x, y in zip(outcome, part, strict=True))
+    assert all(torch.equal(getattr(state, f)[some], getattr(few, f)) for f in vars(state))
 
 
 @every_case
-def test_an_episode_that_is_over_stays_as_it_is(name, options):
-    cap = {"max_episode_steps": 4} if name == HUNTERS else {}
-    env = gymnasium.make_vec(name, num_envs=64, **{**cap, **options})
+def test_reset_mask_begins_those_and_leaves_the_others(env, options):
+    batch = gymnasium.make_vec(env.name, num_envs=64, **options)
+    observed, _ = batch.reset(seed=0)
+    batch.step(legal_actions(batch, observed, torch.Generator().manual_seed(0)))
+    before, mask = batch.state, torch.arange(64) % 3 == 0
+    _, info = batch.reset(options={"reset_mask": mask})
+    for field in vars(before):
+        assert (getattr(batch.state, field)[~mask] == getattr(before, field)[~mask]).all()
+    assert (info["length"][mask] == 0).all()
+    assert (batch.reset(options={"reset_mask": ~mask.numpy()})[1]["length"] == 0).all()
+    last = batch.state
+    batch.reset(options={"reset_mask": torch.zeros(64, dtype=torch.bool)})
+    assert batch.state is last
+
+
+@every_case
+def test_an_episode_that_is_over_stays_as_it_is(env, options):
+    batch = gymnasium.make_vec(env.name, num_envs=64, **{**env.short, **options})
     generator = torch.Generator().manual_seed(0)
-    observed, _ = env.reset(seed=0)
+    observed, _ = batch.reset(seed=0)
     for _ in range(4):
-        observed, _, terminated, truncated, _ = env.step(legal_actions(env, observed, generator))
+        actions = legal_actions(batch, observed, generator)
+        observed, _, terminated, truncated, _ = batch.step(actions)
     assert (terminated | truncated).all()
-    last = env.state
-    _, reward, *ends, _ = env.step(legal_actions(env, observed, generator))
+    last = batch.state
+    _, reward, *ends, _ = batch.step(legal_actions(batch, observed, generator))
     assert (reward == 0).all()
     assert (ends[0] == terminated).all()
     assert (ends[1] == truncated).all()
-    assert all((getattr(last, f) == getattr(env.state, f)).all() for f in vars(last))
+    assert all((getattr(last, f) == getattr(batch.state, f)).all() for f in vars(last))
 
 
 @every_case
-def test_step_is_pure(name, options):
+def test_step_is_pure(env, options):
     """The same state and actions give the same next state, and the old one is untouched."""
-    env = gymnasium.make_vec(name, num_envs=16, **options)
-    observed, info = env.reset(seed=0)
-    state = env.state
+    batch = gymnasium.make_vec(env.name, num_envs=16, **options)
+    observed, info = batch.reset(seed=0)
+    state = batch.state
     copy = state[torch.arange(16)]
-    actions = legal_actions(env, observed, torch.Generator().manual_seed(0))
-    first, _ = env.core.step(state, actions)
-    second, _ = env.core.step(state, actions)
+    actions = legal_actions(batch, observed, torch.Generator().manual_seed(0)).view(16, -1)
+    first, _ = batch.core.step(state, actions)
+    second, _ = batch.core.step(state, actions)
     for field in vars(state):
         assert (getattr(state, field) == getattr(copy, field)).all()
         assert (getattr(first, field) == getattr(second, field)).all()
     info["score"] += 1
-    assert (env.state.score == copy.score).all()
+    assert (batch.state.score == copy.score).all()
 
 
 @every_case
-def test_gymnasium_and_sb3_accept_the_single_one(name, options):
-    env = gymnasium.make(name, render_mode="rgb_array", **options).unwrapped
+def test_gymnasium_and_sb3_accept_the_single_one(env, options):
+    one = gymnasium.make(env.name, render_mode="rgb_array", **options).unwrapped
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        gymnasium_check(env)
-        sb3_check(env, skip_render_check=False)
+        gymnasium_check(one)
+        sb3_check(one, skip_render_check=False)
 
 
-def test_both_faces_truncate_where_they_are_told():
+@pytest.mark.parametrize("env", [e for e in ENVIRONMENTS if e.short], ids=lambda e: e.name)
+def test_both_faces_truncate_where_they_are_told(env):
     """Through ``make`` the cap is Gymnasium's own wrapper, through ``make_vec`` the core's."""
-    stay = torch.full((5,), 4)
-    one = gymnasium.make(HUNTERS, max_episode_steps=3)
-    batch = gymnasium.make_vec(HUNTERS, num_envs=2, max_episode_steps=3)
+    one = gymnasium.make(env.name, max_episode_steps=3)
+    batch = gymnasium.make_vec(env.name, num_envs=2, max_episode_steps=3)
     one.reset(seed=0)
     batch.reset(seed=0)
+    actions = harmless_actions(env, batch)
     for expected in (False, False, True):
-        assert one.step(stay.numpy())[3] is expected
-        assert batch.step(stay.expand(2, 5))[3].tolist() == [expected] * 2
+        assert one.step(actions[0])[3] is expected
+        assert batch.step(actions)[3].tolist() == [expected] * 2
 
 
 @every_case
-def test_pictures(name, options):
-    batch = gymnasium.make_vec(name, num_envs=2, render_mode="rgb_array", **options)
-    one = gymnasium.make(name, render_mode="rgb_array", **options).unwrapped
+def test_pictures(env, options):
+    batch = gymnasium.make_vec(env.name, num_envs=2, render_mode="rgb_array", **options)
+    one = gymnasium.make(env.name, render_mode="rgb_array", **options).unwrapped
     batch.reset(seed=0)
     one.reset(seed=0)
     frames = (*batch.render(), one.render())
     assert len(frames) == 3
     assert all(f.dtype == np.uint8 and f.shape == frames[0].shape for f in frames)
-    for env in (gymnasium.make_vec(name, num_envs=2), gymnasium.make(name).unwrapped):
-        env.reset(seed=0)
-        assert env.render() is None
+    for face in (gymnasium.make_vec(env.name, num_envs=2), gymnasium.make(env.name).unwrapped):
+        face.reset(seed=0)
+        assert face.render() is None
 
 
 @every_case
-def test_nothing_before_reset(name, options):
-    batch = gymnasium.make_vec(name, num_envs=2, render_mode="rgb_array", **options)
-    one = gymnasium.make(name, render_mode="rgb_array", **options).unwrapped
-    actions = np.zeros((2, *batch.single_action_space.shape), dtype=np.int64)
+def test_nothing_before_reset(env, options):
+    batch = gymnasium.make_vec(env.name, num_envs=2, render_mode="rgb_array", **options)
+    one = gymnasium.make(env.name, render_mode="rgb_array", **options).unwrapped
+    actions = harmless_actions(env, batch)
     for call in (
         lambda: batch.step(actions),
         batch.render,
@@ -239,34 +264,45 @@ def test_nothing_before_reset(name, options):
             call()
 
 
+def bad_actions(good, space):
+    """What one episode must refuse, and a part of the complaint; ``good`` is an array."""
+    yield good.astype(bool), "int64|integers|floating"
+    yield np.stack([good, good]), "shape"
+    if good.ndim:
+        yield good[:-1], "shape"
+    if isinstance(space, spaces.Box):
+        yield good.astype(np.int64), "floating"
+        yield good + np.float32(np.nan), "finite"
+        yield good + np.float32(np.inf), "finite"
+    else:
+        size = int(np.max(space.n if isinstance(space, spaces.Discrete) else space.nvec))
+        yield good.astype(float), "int64|integers"
+        yield good + size, r"in \[0"
+        yield good - size, r"in \[0"
+
+
 @every_case
-def test_bad_actions_are_refused_by_name(name, options):
-    batch = gymnasium.make_vec(name, num_envs=2, **options)
-    one = gymnasium.make(name, **options).unwrapped
+def test_bad_actions_are_refused_by_name(env, options):
+    batch = gymnasium.make_vec(env.name, num_envs=2, **options)
+    one = gymnasium.make(env.name, **options).unwrapped
     batch.reset(seed=0)
     one.reset(seed=0)
-    shape, arms = (2, *batch.single_action_space.shape), int(batch.single_action_space.nvec[0])
-    good = torch.full(shape, 4 if name == HUNTERS else 0)
-    for actions, said in (
-        (good.float(), "int64|integers"),
-        (good.bool(), "int64|integers"),
-        (good[:, :-1], "shape"),
-        (good[..., None], "shape"),
-        (good + arms, r"in \[0"),
-        (good - arms, r"in \[0"),
-    ):
-        with pytest.raises(ValueError, match=rf"^actions: expected.*({said})"):
-            batch.step(actions)
+    good = harmless_actions(env, batch)
+    for actions, said in bad_actions(good[0], batch.single_action_space):
         with pytest.raises(ValueError, match=rf"^action: expected.*({said})"):
-            one.step(actions[0].numpy())
-    with pytest.raises(ValueError, match="actions"):
-        batch.step([[0]])
+            one.step(actions)
+        both = torch.as_tensor(np.stack([actions, actions]))
+        with pytest.raises(ValueError, match=rf"^actions: expected.*({said})"):
+            batch.step(both)
+    for actions in (good[:1], good[..., None], good.tolist()):
+        with pytest.raises(ValueError, match=r"^actions: expected"):
+            batch.step(actions)
 
 
 @every_case
-def test_bad_resets_are_refused_by_name(name, options):
-    batch = gymnasium.make_vec(name, num_envs=2, **options)
-    one = gymnasium.make(name, **options).unwrapped
+def test_bad_resets_are_refused_by_name(env, options):
+    batch = gymnasium.make_vec(env.name, num_envs=2, **options)
+    one = gymnasium.make(env.name, **options).unwrapped
     batch.reset(seed=0)
     for bad in ({"reset_mask": torch.ones(2)}, {"reset_mask": torch.ones(3, dtype=torch.bool)}):
         with pytest.raises(ValueError, match="reset_mask: expected"):
@@ -279,13 +315,17 @@ def test_bad_resets_are_refused_by_name(name, options):
 
 @pytest.mark.filterwarnings("ignore:.*render_mode='ansi'")
 @every_case
-def test_misspelt_options_are_refused_with_a_suggestion(name, options):
-    wrong = {"bonus_probabilty": 0.1} if name == BANDIT else {"placment": "iid"}
+def test_misspelt_options_are_refused_with_a_suggestion(env, options):
     for make in (gymnasium.make, gymnasium.make_vec):
         with pytest.raises(ValueError, match="did you mean"):
-            make(name, **options, **wrong)
+            make(env.name, **options, **{env.typo: 0.1})
         with pytest.raises(ValueError, match="render_mode"):
-            make(name, **options, render_mode="ansi")
+            make(env.name, **options, render_mode="ansi")
     for wrong in ({"num_envs": 0}, {"generator": 3}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            gymnasium.make_vec(name, **options, **wrong)
+            gymnasium.make_vec(env.name, **options, **wrong)
+
+
+def test_every_environment_of_the_package_has_its_record():
+    registered = {name for name in gymnasium.registry if name.startswith("entropy_rl/")}
+    assert registered == {e.name for e in ENVIRONMENTS if not e.name.startswith("tests/")}

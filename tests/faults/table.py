@@ -106,7 +106,7 @@ FAULTS = (
     ),
     Fault(
         "0 · -inf in the entropy of a masked component",
-        "conditionals.py",
+        "conditionals/_categorical.py",
         "log_probs.exp() * log_probs.clamp_min(_LOG_ZERO)",
         "log_probs.exp() * log_probs",
         (

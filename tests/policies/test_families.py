@@ -4,14 +4,12 @@ import pytest
 import torch
 from gymnasium import spaces
 from torch import nn
-from torch.distributions import MultivariateNormal
 from torch.nn.functional import one_hot
 
 from entropy_rl.conditionals import Conditionals
 from entropy_rl.estimators import exact, smoothed, unbiased_gradient
 from entropy_rl.policies import (
     CommNetPolicy,
-    GaussianPolicy,
     LSTMPolicy,
     MMDPPolicy,
     TablePolicy,
@@ -227,70 +225,6 @@ def test_a_discrete_space_is_one_component():
     assert (policy.d, policy.K) == (1, 4)
     assert chain.actions.shape == (5, 1)
     assert torch.allclose(exact(policy, torch.zeros(5, 2)).value, chain.entropies[:, 0])
-
-
-# --- the Gaussian --------------------------------------------------------------------------------
-
-
-def gaussian(d=3):
-    policy = randomise(GaussianPolicy(box(2), box(d), hidden_size=4), 0, 0.5)
-    return policy, torch.randn(6, 2, generator=seeded(1), dtype=F64)
-
-
-def normal(policy, obs):
-    return MultivariateNormal(policy.parameters_of(obs)[0], policy.covariance(obs))
-
-
-@pytest.mark.parametrize("d", [1, 3])
-def test_gaussian_is_the_multivariate_normal(d):
-    policy, obs = gaussian(d)
-    chain, joint = policy.sample(obs, seeded(2)), normal(policy, obs)
-    assert torch.allclose(chain.log_prob, joint.log_prob(chain.actions), atol=1e-10, rtol=1e-10)
-    assert torch.allclose(chain.entropies.sum(-1), joint.entropy(), atol=1e-10, rtol=1e-10)
-
-
-def test_gaussian_gradient_is_that_of_the_multivariate_normal():
-    policy, obs = gaussian()
-    actions = policy.sample(obs, seeded(2)).actions
-    parameters = list(policy.parameters())
-    ours = torch.autograd.grad(policy.conditionals(obs, actions).log_prob.sum(), parameters)
-    theirs = torch.autograd.grad(normal(policy, obs).log_prob(actions).sum(), parameters)
-    for x, y in zip(ours, theirs, strict=True):
-        assert torch.allclose(x, y, atol=1e-8, rtol=1e-8)
-
-
-def test_gaussian_sample_is_mean_plus_factor_times_noise():
-    """B diag(σ) ε with B = (I - L)⁻¹, from the same noise: no statistics needed."""
-    policy, obs = gaussian()
-    chain = policy.sample(obs, seeded(2))
-    mean, log_std, lower = policy.parameters_of(obs)
-    noise = torch.empty_like(mean).normal_(generator=seeded(2))
-    factor = torch.linalg.inv(torch.eye(3, dtype=F64) - lower) @ torch.diag_embed(log_std.exp())
-    expected = mean + (factor @ noise.unsqueeze(-1)).squeeze(-1)
-    assert torch.allclose(chain.actions, expected, atol=1e-12, rtol=0)
-    assert not chain.actions.requires_grad
-    assert torch.equal(policy.sample(obs, seeded(2)).actions, chain.actions)
-    assert torch.allclose(factor @ factor.mT, policy.covariance(obs), atol=1e-12, rtol=0)
-
-
-def test_gaussian_conditionals_do_not_see_later_components():
-    policy, obs = gaussian()
-    actions = torch.randn(6, 3, generator=seeded(3), dtype=F64)
-    means = policy.conditionals(obs, actions).means
-    for i in range(3):
-        other = actions.clone()
-        other[:, i:] += 1
-        assert torch.equal(policy.conditionals(obs, other).means[:, : i + 1], means[:, : i + 1])
-        if i < 2:
-            assert not torch.equal(policy.conditionals(obs, other).means, means)
-
-
-@pytest.mark.parametrize("batch", [(), (4,), (2, 3), (0,)])
-def test_gaussian_takes_every_batch_shape(batch):
-    policy, _ = gaussian()
-    chain = policy.sample(torch.zeros(*batch, 2), seeded(0))
-    assert chain.actions.shape == (*batch, 3)
-    assert chain.log_prob.shape == batch
 
 
 def test_lstm_widths_are_the_papers_by_default():

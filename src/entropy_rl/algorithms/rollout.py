@@ -127,7 +127,7 @@ def play_episodes(
                 break
     return Rollout(
         obs=concatenate_observations(observations),
-        chain=concatenate(chains),  # type: ignore[type-var]
+        chain=concatenate(chains),
         time=torch.cat([torch.full_like(rows, t) for t, rows in enumerate(columns)]),
         episode=torch.cat(columns),
         r_t=torch.stack(rewards),

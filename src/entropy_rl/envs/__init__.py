@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
+from entropy_rl.envs._actions import check_actions
+from entropy_rl.envs._chance import draw_keys, uniforms
 from entropy_rl.envs._core import Batch, Core, Outcome, build
 from entropy_rl.envs._grid import MOVES, STAY, agent_view
 from entropy_rl.envs._single import SingleEnv
@@ -34,7 +36,10 @@ __all__ = [
     "TeamBanditVectorEnv",
     "agent_view",
     "build",
+    "check_actions",
+    "draw_keys",
     "parallel",
+    "uniforms",
 ]
 
 

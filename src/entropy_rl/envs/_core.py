@@ -1,7 +1,8 @@
-"""What our environments have in common: a batched state, and a core that never draws in a step.
+"""What our environments have in common: a batched state, and a core whose step is a function.
 
-All chance is drawn in ``reset`` and kept in the state, so that ``step`` is a function: the same
-state and the same actions give the same next state in any batch that holds them.
+All chance is drawn in ``reset`` and kept in the state: the same state and the same actions give the
+same next state in any batch that holds them. Stochastic dynamics keep a key for each episode there
+and take the noise of a step from it, see :mod:`entropy_rl.envs._chance`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gymnasium import spaces
 from torch import Generator, Tensor
 
 from entropy_rl import _validate as check
+from entropy_rl.envs._actions import ActionSpace
 
 Observation: TypeAlias = Tensor | dict[str, Tensor]
 
@@ -68,7 +70,12 @@ S = TypeVar("S", bound=Batch)
 
 
 class Core(Protocol[S]):
-    """The pure part of an environment; the faces in ``_vector`` and ``_parallel`` need no more."""
+    """The pure part of an environment; the faces in ``_vector`` and ``_single`` need no more.
+
+    Attributes:
+        starts: the names of what ``start`` takes and the state holds under the same name; of
+            stochastic dynamics the keys are among them.
+    """
 
     starts: ClassVar[tuple[str, ...]]
 
@@ -78,14 +85,14 @@ class Core(Protocol[S]):
         ...
 
     @property
-    def action_space(self) -> spaces.MultiDiscrete:
-        """What one episode is given."""
+    def action_space(self) -> ActionSpace:
+        """What one episode is given, Discrete, MultiDiscrete or a Box."""
         ...
 
     def reset(
         self, num: int, *, generator: Generator | None = None, device: torch.device | str = "cpu"
     ) -> S:
-        """Begin ``num`` episodes; all chance is drawn here."""
+        """Begin ``num`` episodes; all chance is drawn here, for stochastic dynamics as keys."""
         ...
 
     def start(self, *args: Any, **given: Any) -> S:
@@ -93,7 +100,16 @@ class Core(Protocol[S]):
         ...
 
     def step(self, state: S, actions: Tensor) -> tuple[S, Outcome]:
-        """One step of every episode, actions ``(N, d)``; a function of its arguments."""
+        """One step of every episode; a function of its arguments.
+
+        Args:
+            state: of N episodes.
+            actions: a row an episode: int64 ``(N, d)``, d = 1 for a Discrete space; for a Box
+                floating point ``(N, *shape)``.
+
+        Raises:
+            ValueError: actions that :func:`check_actions` refuses.
+        """
         ...
 
     def observe(self, state: S) -> Observation:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from entropy_rl import _validate as check
+from entropy_rl.envs._actions import check_action, row_shape
 from entropy_rl.envs._core import Core, build
 from entropy_rl.envs._vector import RENDER_MODES, read_options
 
@@ -71,12 +72,13 @@ class SingleEnv(gymnasium.Env):
         """One step; an episode that is over stays as it is and pays nothing.
 
         Args:
-            action: integers ``(d,)``, an element of ``action_space``.
+            action: an element of ``action_space``.
 
         Raises:
             ValueError: before the first reset, or an action of another dtype, shape or range.
         """
-        row = torch.as_tensor(self._checked(action))[None]
+        space = self.core.action_space
+        row = torch.as_tensor(check_action(action, space)).reshape(1, *row_shape(space))
         self._state, outcome = self.core.step(self._started(), row)
         reward, terminated, truncated = (x.item() for x in outcome)
         return self._observe(), reward, bool(terminated), bool(truncated), self._info()
@@ -87,16 +89,6 @@ class SingleEnv(gymnasium.Env):
 
     def _load(self, state: Any) -> None:
         self._state = state
-
-    def _checked(self, action: Any) -> np.ndarray:
-        array, space = np.asarray(action), self.core.action_space
-        if not np.issubdtype(array.dtype, np.integer):
-            raise check.fail("action", "integers", f"{array.dtype} {array.shape}")
-        if array.shape != space.shape:
-            raise check.fail("action", f"shape {space.shape}", array.shape)
-        if not ((array >= 0) & (array < space.nvec)).all():
-            raise check.fail("action", f"integers in [0, {space.nvec[0]})", array.tolist())
-        return array.astype(np.int64)
 
     def _started(self) -> Any:
         if self._state is None:

@@ -11,6 +11,7 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from entropy_rl import _validate as check
+from entropy_rl.envs import _actions
 from entropy_rl.envs._core import Core, Observation, S, build
 
 RENDER_MODES = ("rgb_array",)
@@ -110,7 +111,9 @@ class TensorVectorEnv(VectorEnv, Generic[S]):
         """One step of every episode.
 
         Args:
-            actions: int64 ``(N, d)``, a tensor on the environment's device or a NumPy array.
+            actions: an element of ``action_space``, a tensor on the environment's device or a
+                NumPy array: int64 ``(N, d)``, or ``(N,)`` if one episode's are Discrete; floating
+                point ``(N, d)`` if they are a Box.
 
         Returns:
             observation, reward float32 ``(N,)``, terminated, truncated (bool ``(N,)``), info.
@@ -119,9 +122,8 @@ class TensorVectorEnv(VectorEnv, Generic[S]):
             ValueError: before the first reset, or actions that the core refuses.
         """
         state = self._state()
-        if isinstance(actions, np.ndarray):
-            actions = torch.as_tensor(actions, device=self.device)
-        self.state, outcome = self.core.step(state, actions)
+        rows = _actions.rows(actions, self.core.action_space, (self.num_envs,), self.device)
+        self.state, outcome = self.core.step(state, rows)
         return self.core.observe(self.state), *outcome, self._info(self.state)
 
     def render(self) -> tuple[np.ndarray, ...] | None:

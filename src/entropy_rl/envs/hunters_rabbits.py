@@ -18,6 +18,7 @@ from torch import Tensor
 
 from entropy_rl import _validate as check
 from entropy_rl.envs import _draw
+from entropy_rl.envs._actions import check_actions
 from entropy_rl.envs._core import Batch, Observation, Outcome
 from entropy_rl.envs._grid import MOVES, OBSERVATIONS, STAY, Tables, agent_view, build_tables
 
@@ -266,12 +267,7 @@ class HuntersRabbits:
         return hunters + n2 * has, rabbits + n2 * gone, has.sum(1)
 
     def _check_actions(self, state: HuntersState, actions: Tensor) -> None:
-        check.integer("actions", actions)
-        check.shape("actions", actions, (len(state), self.hunters))
-        if actions.device != state.device:
-            raise check.fail("actions", f"a tensor on {state.device}", actions.device)
-        if not bool(((actions >= 0) & (actions < MOVES)).all()):
-            raise check.fail("actions", f"moves in [0, {MOVES})", actions.unique().tolist())
+        check_actions(actions, self.action_space, (len(state),), state.device)
         if self.masking == "clip" or self.illegal == "clip":
             return
         allowed = self.tables(state.device).legal.take(state.hunters * MOVES + actions)

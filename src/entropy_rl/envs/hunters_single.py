@@ -13,6 +13,7 @@ import torch
 
 from entropy_rl import _validate as check
 from entropy_rl.envs import _draw
+from entropy_rl.envs._actions import check_action
 from entropy_rl.envs._single import SingleEnv
 from entropy_rl.envs.hunters_rabbits import HuntersRabbits, HuntersState
 
@@ -57,7 +58,7 @@ class HuntersRabbitsEnv(SingleEnv):
             ValueError: before the first reset, or an action of another dtype, shape or range.
         """
         self._started()
-        moves = self._checked(action)
+        moves = check_action(action, self.core.action_space)
         if self._strict and not self._legal[self._hunters, moves].all():
             raise check.fail("action", "only moves that the action mask allows", moves.tolist())
         n2, cap, caught = self.core.cells, self.core.max_episode_steps, 0

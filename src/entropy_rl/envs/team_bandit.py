@@ -18,6 +18,7 @@ from torch import Tensor
 
 from entropy_rl import _validate as check
 from entropy_rl.envs import _draw
+from entropy_rl.envs._actions import check_actions
 from entropy_rl.envs._core import Batch, Outcome
 
 
@@ -145,9 +146,7 @@ class TeamBandit:
         Raises:
             ValueError: actions of another dtype, shape, device or range.
         """
-        self._check_actions(actions, (len(state), self.agents))
-        if actions.device != state.device:
-            raise check.fail("actions", f"a tensor on {state.device}", actions.device)
+        check_actions(actions, self.action_space, (len(state),), state.device)
         fresh = state.time == 0
         won = self._arms_pay(actions) + self.bonus * (self.is_optimal(actions) & state.lucky)
         after = BanditState(
@@ -171,7 +170,8 @@ class TeamBandit:
         Raises:
             ValueError: another dtype, size or range.
         """
-        self._check_actions(actions, (*check.tensor("actions", actions).shape[:-1], self.agents))
+        batch = tuple(check.tensor("actions", actions).shape[:-1])
+        check_actions(actions, self.action_space, batch)
         extra = self.bonus * self.bonus_probability
         return self._arms_pay(actions) + extra * self.is_optimal(actions)
 
@@ -201,8 +201,3 @@ class TeamBandit:
             (*actions.shape[:-1], self.arms), dtype=torch.float64, device=actions.device
         ).scatter_(-1, actions, 1.0)
         return pulled @ torch.arange(1.0, self.arms + 1, dtype=torch.float64, device=actions.device)
-
-    def _check_actions(self, actions: Tensor, shape: tuple[int, ...]) -> None:
-        check.shape("actions", check.integer("actions", actions), shape)
-        if not bool(((actions >= 0) & (actions < self.arms)).all()):
-            raise check.fail("actions", f"arms in [0, {self.arms})", actions.unique().tolist())

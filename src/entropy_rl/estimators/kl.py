@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.conditionals import Chain, Conditionals, GaussianConditionals, check_chain
+from entropy_rl.conditionals import Chain, check_chain
 from entropy_rl.estimators._base import Estimate, estimate, sum_after, weights_until
 
 
@@ -38,25 +38,7 @@ def kl_divergence(p: Chain, q: Chain, log_weights: Tensor | None = None) -> Esti
     if not torch.equal(p.actions, q.actions):
         raise _validate.fail("q", "the actions that p was forced on", "other actions")
     before, _ = weights_until(p, log_weights)
-    weighted = before * _component_kl(p, q)
+    weighted = before * p.component_kl(q)
     multiplier = sum_after(weighted.detach())
     value = weighted.sum(-1)
     return estimate(value, value + (multiplier * p.component_log_probs).sum(-1))
-
-
-def _component_kl(p: Chain, q: Chain) -> Tensor:
-    """KL(pⁱ(· | a_<i) ‖ qⁱ(· | a_<i)), shape ``(*batch, d)``."""
-    if isinstance(p, GaussianConditionals) and isinstance(q, GaussianConditionals):
-        ratio = p.log_stds - q.log_stds
-        shift = (p.means - q.means) * (-q.log_stds).exp()
-        return 0.5 * ((2 * ratio).exp() + shift.square() - 1) - ratio
-    if isinstance(p, Conditionals) and isinstance(q, Conditionals):
-        _validate.shape("q", q.log_probs, p.log_probs.shape)
-        legal = p.log_probs.detach() != -torch.inf
-        if (legal & (q.log_probs.detach() == -torch.inf)).any():
-            raise _validate.fail(
-                "q", "positive probability wherever p has it", "-inf at an action legal under p"
-            )
-        difference = p.log_probs.masked_fill(~legal, 0.0) - q.log_probs.masked_fill(~legal, 0.0)
-        return (p.log_probs.exp() * difference).sum(-1)
-    raise _validate.fail("p", "Conditionals or GaussianConditionals", type(p).__name__)

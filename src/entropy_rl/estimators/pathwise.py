@@ -113,7 +113,7 @@ def smoothed(chain: Chain, *, log_weights: Tensor | None = None) -> Estimate:
         value and surrogate, ``(*batch,)``, in nats.
 
     Raises:
-        ValueError: ``log_weights`` of another shape.
+        ValueError: ``log_weights`` of another shape; a chain whose entropies have no closed form.
 
     Source: zhang2018, §4.2 and Theorem 1; farl2020, Proposition 1.2.
     """
@@ -143,7 +143,8 @@ def unbiased_gradient(
         value and surrogate, ``(*batch,)``, in nats.
 
     Raises:
-        ValueError: another shape of ``baseline`` or ``log_weights``; a baseline with a gradient.
+        ValueError: another shape of ``baseline`` or ``log_weights``; a baseline with a gradient; a
+            chain whose entropies have no closed form.
 
     Source: zhang2018, Theorem 4; the baseline is this project's.
     """

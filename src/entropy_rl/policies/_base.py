@@ -18,7 +18,8 @@ class CategoricalPolicy(nn.Module):
     """A policy p(a | s) = Πᵢ p(aᵢ | s, a_<i) over d components of at most K values.
 
     A family defines :meth:`start` and :meth:`step`; the rest is written once, in
-    :mod:`entropy_rl.stepwise`.
+    :mod:`entropy_rl.stepwise`. One that defines ``_begin`` instead of :meth:`start` can also be
+    stacked: its ``_conditionals`` look at no values and so pass through ``torch.func.vmap``.
 
     Args:
         observation_space: a Box of one axis, or a Dict of ``"observation"`` (such a Box) and
@@ -45,6 +46,10 @@ class CategoricalPolicy(nn.Module):
 
     def start(self, obs: Observation) -> State:
         """The state before the first component."""
+        return self._begin(*self._read(obs))
+
+    def _begin(self, x: Tensor, mask: Tensor | None) -> State:
+        """:meth:`start` from flat rows ``(N, size)`` and legality ``(N, d, K)`` or None."""
         raise NotImplementedError
 
     def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:
@@ -67,6 +72,11 @@ class CategoricalPolicy(nn.Module):
             ValueError: actions of another shape or dtype, out of range, or masked.
         """
         return stepwise.teacher_force(self, obs, actions)
+
+    def _conditionals(self, obs: Observation, actions: Tensor) -> Conditionals:
+        """:meth:`conditionals` of actions and masks whose values are not looked at."""
+        state = self._begin(*self._rows(obs))
+        return stepwise.follow(self, state, self.batch_shape(obs), actions.reshape(-1, self.d))
 
     def batch_shape(self, obs: Observation) -> torch.Size:
         """The batch shape of ``obs``."""
@@ -96,6 +106,11 @@ class CategoricalPolicy(nn.Module):
         return (_spaces.observation_size(self.observation_space),)
 
     def _read(self, obs: Observation) -> tuple[Tensor, Tensor | None]:
+        """What :meth:`_rows` gives, or ``ValueError`` if a component has no legal action."""
+        x, mask = self._rows(obs)
+        return x, self._check_legality(mask)
+
+    def _rows(self, obs: Observation) -> tuple[Tensor, Tensor | None]:
         """Flat rows ``(N, size)`` in the parameters' dtype, and legality ``(N, d, K)`` or None."""
         x, mask = self._observation(obs)
         size = self._observation_shape()[0]
@@ -107,9 +122,10 @@ class CategoricalPolicy(nn.Module):
         if mask is None:
             return None if self.legal is None else self.legal.expand(rows, -1, -1)
         mask = mask.reshape(rows, self.d, self.K).bool()
-        if self.legal is not None:
-            mask = mask & self.legal
-        if not mask.any(-1).all():
+        return mask if self.legal is None else mask & self.legal
+
+    def _check_legality(self, mask: Tensor | None) -> Tensor | None:
+        if self.takes_mask and mask is not None and not mask.any(-1).all():
             raise _validate.fail(
                 "action_mask", "a legal action in every component", "a component without one"
             )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from entropy_rl import _validate
 from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
 from entropy_rl.policies._spaces import observation_size
-from entropy_rl.stepwise import Observation, State
+from entropy_rl.stepwise import State
 
 
 class CommNetPolicy(CategoricalPolicy):
@@ -66,9 +66,8 @@ class CommNetPolicy(CategoricalPolicy):
         )
         self.head = nn.Linear(hidden_size, self.K)
 
-    def start(self, obs: Observation) -> State:
+    def _begin(self, x: Tensor, mask: Tensor | None) -> State:
         """All agents at once: state = (hidden vectors, logits, mask, i)."""
-        x, mask = self._read(obs)
         h = torch.tanh(self.encode(x[:, self.view]) + self.identity.weight)
         for own, others in zip(self.own, self.others, strict=True):
             mean = (h.sum(1, keepdim=True) - h) / max(self.d - 1, 1)

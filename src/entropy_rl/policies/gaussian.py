@@ -52,6 +52,8 @@ class GaussianPolicy(nn.Module):
     def parameters_of(self, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """m ``(*batch, d)``, log σ ``(*batch, d)`` and L ``(*batch, d, d)`` in the states ``obs``.
 
+        Of a network in a half precision they are float32, as the log-probabilities made of them.
+
         Raises:
             ValueError: an observation of another size.
         """
@@ -60,6 +62,8 @@ class GaussianPolicy(nn.Module):
         if x.ndim < 1 or x.shape[-1] != size:
             raise _validate.fail("obs", f"shape (*batch, {size})", _validate.describe(x))
         out = self.head(self.torso(x.to(self.head.weight.dtype)))
+        if out.dtype in (torch.bfloat16, torch.float16):
+            out = out.float()
         mean, log_std, lower = out.split([self.d, self.d, self.d * self.d], -1)
         return mean, log_std, lower.unflatten(-1, (self.d, self.d)).tril(-1)
 
@@ -79,18 +83,26 @@ class GaussianPolicy(nn.Module):
             obs: ``(*batch, size)``.
             generator: the source of randomness, on the policy's device.
         """
-        mean, log_std, lower = self.parameters_of(obs)
-        _validate.generator("generator", generator, mean.device)
-        noise = torch.empty_like(mean).normal_(generator=generator)
+        parameters = self.parameters_of(obs)
         with torch.no_grad():
-            shifts: list[Tensor] = []
-            for i in range(self.d):
-                shift = log_std[..., i].exp() * noise[..., i]
-                for j, earlier in enumerate(shifts):
-                    shift = shift + lower[..., i, j] * earlier
-                shifts.append(shift)
-            actions = mean + torch.stack(shifts, -1)
-        return self.conditionals(obs, actions)
+            actions = _draw(*parameters, generator)
+        return _chain(*parameters, actions)
+
+    def rsample(
+        self, obs: Tensor, generator: torch.Generator | None = None
+    ) -> GaussianConditionals:
+        """Draw a = m(s) + B(s) σ(s) ε with ε standard normal; the actions carry the graph.
+
+        The reparametrised gradient, E[∇f(a)] = ∇E[f(A)], for an f that is differentiable in a. The
+        same numbers as :meth:`sample` from the same generator. Estimators that multiply by
+        ∇log p(a) need the detached actions of :meth:`sample` instead.
+
+        Args:
+            obs: ``(*batch, size)``.
+            generator: the source of randomness, on the policy's device.
+        """
+        parameters = self.parameters_of(obs)
+        return _chain(*parameters, _draw(*parameters, generator))
 
     def conditionals(self, obs: Tensor, actions: Tensor) -> GaussianConditionals:
         """The chain along given actions ``(*batch, d)``, differentiable.
@@ -100,5 +112,24 @@ class GaussianPolicy(nn.Module):
         """
         mean, log_std, lower = self.parameters_of(obs)
         _validate.shape("actions", _validate.floating("actions", actions), tuple(mean.shape))
-        conditional = mean + (lower @ (actions - mean).unsqueeze(-1)).squeeze(-1)
-        return GaussianConditionals(conditional, log_std, actions, validate_args=False)
+        return _chain(mean, log_std, lower, actions)
+
+
+def _draw(
+    mean: Tensor, log_std: Tensor, lower: Tensor, generator: torch.Generator | None
+) -> Tensor:
+    """a = m + x with xᵢ = σᵢ εᵢ + Σ_{j<i} Lᵢⱼ xⱼ, differentiable in m, σ and L."""
+    _validate.generator("generator", generator, mean.device)
+    noise = torch.empty_like(mean).normal_(generator=generator)
+    shifts: list[Tensor] = []
+    for i in range(mean.shape[-1]):
+        shift = log_std[..., i].exp() * noise[..., i]
+        for j, earlier in enumerate(shifts):
+            shift = shift + lower[..., i, j] * earlier
+        shifts.append(shift)
+    return mean + torch.stack(shifts, -1)
+
+
+def _chain(mean: Tensor, log_std: Tensor, lower: Tensor, actions: Tensor) -> GaussianConditionals:
+    conditional = mean + (lower @ (actions - mean).unsqueeze(-1)).squeeze(-1)
+    return GaussianConditionals(conditional, log_std, actions, validate_args=False)

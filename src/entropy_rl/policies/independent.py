@@ -11,7 +11,7 @@ from entropy_rl import _validate
 from entropy_rl.networks import mlp
 from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
 from entropy_rl.policies._spaces import observation_size
-from entropy_rl.stepwise import Observation, State
+from entropy_rl.stepwise import State
 
 
 class IndependentPolicy(CategoricalPolicy):
@@ -42,9 +42,8 @@ class IndependentPolicy(CategoricalPolicy):
         self.torso = mlp([size] + [hidden_size] * layers, activate_last=True)
         self.heads = nn.Linear(hidden_size, self.d * self.K)
 
-    def start(self, obs: Observation) -> State:
+    def _begin(self, x: Tensor, mask: Tensor | None) -> State:
         """All heads at once: state = (torso output, logits, mask, i)."""
-        x, mask = self._read(obs)
         torso = self.torso(x)
         logits = self.heads(torso).unflatten(-1, (self.d, self.K))
         return torso, logits, mask, 0

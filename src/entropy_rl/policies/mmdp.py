@@ -53,9 +53,8 @@ class MMDPPolicy(CategoricalPolicy):
         )
         self.head = nn.Linear(hidden_size, self.K)
 
-    def start(self, obs: Observation) -> State:
+    def _begin(self, x: Tensor, mask: Tensor | None) -> State:
         """state = (first layer's sum so far, mask, i)."""
-        x, mask = self._read(obs)
         return self.from_observation(x), mask, 0
 
     def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:
@@ -73,19 +72,25 @@ class MMDPPolicy(CategoricalPolicy):
         Raises:
             ValueError: actions of another shape or dtype, out of range, or masked.
         """
-        batch = self.batch_shape(obs)
-        rows = stepwise.check_actions(self, batch, actions)
-        first, mask, _ = self.start(obs)
+        rows = stepwise.check_actions(self, self.batch_shape(obs), actions)
+        return stepwise.check_legal(self._at_once(obs, self.start(obs), rows))
+
+    def _conditionals(self, obs: Observation, actions: Tensor) -> Conditionals:
+        rows = actions.reshape(-1, self.d)
+        return self._at_once(obs, self._begin(*self._rows(obs)), rows)
+
+    def _at_once(self, obs: Observation, state: State, rows: Tensor) -> Conditionals:
+        """What :func:`entropy_rl.stepwise.follow` gives, without its loop."""
+        first, mask, _ = state
         offsets = torch.arange(self.d - 1, device=rows.device) * self.K
         drawn = self.from_previous(rows[:, :-1] + offsets)
         layers = torch.cat([first.unsqueeze(1), drawn], 1).cumsum(1)
         features = self.rest(layers)
         log_probs = masked_log_softmax(self.head(features), mask)
-        return stepwise.check_legal(
-            Conditionals(
-                stepwise.unflatten(log_probs, batch),
-                actions,
-                stepwise.unflatten(features, batch),
-                validate_args=False,
-            )
+        batch = self.batch_shape(obs)
+        return Conditionals(
+            stepwise.unflatten(log_probs, batch),
+            stepwise.unflatten(rows, batch),
+            stepwise.unflatten(features, batch),
+            validate_args=False,
         )

@@ -86,7 +86,8 @@ class TablePolicy(CategoricalPolicy):
         rows = _validate.integer("obs", x).reshape(-1)
         if rows.numel() and not (int(rows.min()) >= 0 and int(rows.max()) < self.states):
             raise _validate.fail("obs", f"states in [0, {self.states})", rows.tolist())
-        return rows, torch.zeros_like(rows), self._legality(mask, len(rows)), 0
+        legal = self._check_legality(self._legality(mask, len(rows)))
+        return rows, torch.zeros_like(rows), legal, 0
 
     def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:
         """The row of this state and prefix."""

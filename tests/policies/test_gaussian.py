@@ -1,0 +1,136 @@
+"""The Gaussian policy against the multivariate normal that it is."""
+
+import pytest
+import torch
+from torch.distributions import MultivariateNormal, Normal
+
+from entropy_rl.estimators import crude
+from entropy_rl.policies import GaussianPolicy
+from enumeration import F64, box, randomise, seeded
+
+
+def gaussian(d=3):
+    policy = randomise(GaussianPolicy(box(2), box(d), hidden_size=4), 0, 0.5)
+    return policy, torch.randn(6, 2, generator=seeded(1), dtype=F64)
+
+
+def normal(policy, obs):
+    return MultivariateNormal(policy.parameters_of(obs)[0], policy.covariance(obs))
+
+
+@pytest.mark.parametrize("d", [1, 3])
+def test_gaussian_is_the_multivariate_normal(d):
+    policy, obs = gaussian(d)
+    chain, joint = policy.sample(obs, seeded(2)), normal(policy, obs)
+    assert torch.allclose(chain.log_prob, joint.log_prob(chain.actions), atol=1e-10, rtol=1e-10)
+    assert torch.allclose(chain.entropies.sum(-1), joint.entropy(), atol=1e-10, rtol=1e-10)
+
+
+def test_gaussian_gradient_is_that_of_the_multivariate_normal():
+    policy, obs = gaussian()
+    actions = policy.sample(obs, seeded(2)).actions
+    parameters = list(policy.parameters())
+    ours = torch.autograd.grad(policy.conditionals(obs, actions).log_prob.sum(), parameters)
+    theirs = torch.autograd.grad(normal(policy, obs).log_prob(actions).sum(), parameters)
+    for x, y in zip(ours, theirs, strict=True):
+        assert torch.allclose(x, y, atol=1e-8, rtol=1e-8)
+
+
+def test_gaussian_sample_is_mean_plus_factor_times_noise():
+    """B diag(σ) ε with B = (I - L)⁻¹, from the same noise: no statistics needed."""
+    policy, obs = gaussian()
+    chain = policy.sample(obs, seeded(2))
+    mean, log_std, lower = policy.parameters_of(obs)
+    noise = torch.empty_like(mean).normal_(generator=seeded(2))
+    factor = torch.linalg.inv(torch.eye(3, dtype=F64) - lower) @ torch.diag_embed(log_std.exp())
+    expected = mean + (factor @ noise.unsqueeze(-1)).squeeze(-1)
+    assert torch.allclose(chain.actions, expected, atol=1e-12, rtol=0)
+    assert not chain.actions.requires_grad
+    assert torch.equal(policy.sample(obs, seeded(2)).actions, chain.actions)
+    assert torch.allclose(factor @ factor.mT, policy.covariance(obs), atol=1e-12, rtol=0)
+
+
+def test_gaussian_conditionals_do_not_see_later_components():
+    policy, obs = gaussian()
+    actions = torch.randn(6, 3, generator=seeded(3), dtype=F64)
+    means = policy.conditionals(obs, actions).means
+    for i in range(3):
+        other = actions.clone()
+        other[:, i:] += 1
+        assert torch.equal(policy.conditionals(obs, other).means[:, : i + 1], means[:, : i + 1])
+        if i < 2:
+            assert not torch.equal(policy.conditionals(obs, other).means, means)
+
+
+@pytest.mark.parametrize("batch", [(), (4,), (2, 3), (0,)])
+def test_gaussian_takes_every_batch_shape(batch):
+    policy, _ = gaussian()
+    chain = policy.sample(torch.zeros(*batch, 2), seeded(0))
+    assert chain.actions.shape == (*batch, 3)
+    assert chain.log_prob.shape == batch
+
+
+def gradient(value, policy):
+    return torch.cat([g.flatten() for g in torch.autograd.grad(value, list(policy.parameters()))])
+
+
+def test_a_reparametrised_draw_is_the_same_draw():
+    policy, obs = gaussian()
+    chain, plain = policy.rsample(obs, seeded(2)), policy.sample(obs, seeded(2))
+    assert chain.actions.requires_grad
+    for name in ("actions", "means", "log_stds"):
+        assert torch.equal(getattr(chain, name), getattr(plain, name))
+
+
+def test_reparametrised_gradients_are_finite_differences():
+    """Of a smooth f of the actions, along ten random directions, the noise held."""
+    policy, obs = gaussian()
+    parameters = list(policy.parameters())
+
+    def f():
+        return policy.rsample(obs, seeded(2)).actions.sin().prod(-1).sum()
+
+    found, step = gradient(f(), policy), 1e-5
+    start = torch.nn.utils.parameters_to_vector(parameters).detach()
+    for seed in range(10):
+        direction = torch.randn(len(start), generator=seeded(seed), dtype=F64)
+        values = []
+        for sign in (1, -1):
+            torch.nn.utils.vector_to_parameters(start + sign * step * direction, parameters)
+            values.append(f().detach())
+        torch.nn.utils.vector_to_parameters(start, parameters)
+        expected = (values[0] - values[1]) / (2 * step)
+        assert abs(found @ direction - expected) < 1e-7 * max(1.0, abs(expected))
+        assert abs(expected) > 1e-3
+
+
+def test_reparametrised_gradients_of_the_crude_entropy_are_exact():
+    """-log p(a(ε)) = Σᵢ log σᵢ + a function of ε: its gradient is that of H, draw by draw."""
+    policy, obs = gaussian()
+    found = gradient(crude(policy.rsample(obs, seeded(2))).surrogate.sum(), policy)
+    expected = gradient(policy.parameters_of(obs)[1].sum(), policy)
+    assert (found - expected).norm() < 1e-10 * expected.norm()
+    score = gradient(crude(policy.sample(obs, seeded(2))).surrogate.sum(), policy)
+    assert (score - expected).norm() > 0.1 * expected.norm()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_networks_have_single_precision_log_probs(dtype):
+    """Given the half-precision heads the chain is float32's own: 1e-5, where half would miss 1e-3.
+
+    The actions are float32 too; in bfloat16 they would lie on a grid of 2⁻⁸ of their size.
+    """
+    policy, obs = gaussian()
+    policy.to(dtype)
+    mean, log_std, lower = policy.parameters_of(obs)
+    chain = policy.sample(obs, seeded(2))
+    assert {x.dtype for x in (mean, log_std, lower, chain.actions, chain.log_prob)} == {
+        torch.float32
+    }
+    assert (chain.actions != chain.actions.to(dtype)).all()
+    conditional = mean + (lower @ (chain.actions - mean).unsqueeze(-1)).squeeze(-1)
+    torchs = Normal(conditional.double(), log_std.double().exp()).log_prob(chain.actions.double())
+    assert torch.allclose(chain.component_log_probs.double(), torchs, atol=1e-5, rtol=1e-5)
+    assert policy.covariance(obs).dtype == torch.float32
+    chain.log_prob.sum().backward()
+    assert all(p.grad.dtype == dtype and p.grad.isfinite().all() for p in policy.parameters())

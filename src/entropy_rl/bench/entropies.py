@@ -18,7 +18,7 @@ ESTIMATORS = ("none", "crude", "crude_gradient", "smoothed", "unbiased_gradient"
 MOVES, WIDTH = 9, 30
 
 
-def estimator_costs(rounds: int, episodes: int = 128) -> dict[str, np.ndarray]:
+def estimator_costs(rounds: int, episodes: int = 64) -> dict[str, np.ndarray]:
     """CPU-seconds a step of training with each estimator, on the same episodes.
 
     In a round every estimator starts from the same parameters and the same seed, so that all play

@@ -27,8 +27,8 @@ def main(quick: bool = False) -> None:
     torch.set_num_threads(1)
     try:
         training(3 if quick else 9)
-        estimators(5 if quick else 41)
-        exact(3 if quick else 7)
+        estimators(5 if quick else 61)
+        exact(3 if quick else 9)
     finally:
         torch.set_num_threads(threads)
     print(f"\none thread, {time.process_time() - started:.0f} CPU-seconds in all")

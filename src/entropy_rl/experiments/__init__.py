@@ -1,0 +1,37 @@
+"""Tables and figures as specs; the runner; the results store."""
+
+from entropy_rl.experiments import table1
+from entropy_rl.experiments.experiment import (
+    EXPERIMENTS,
+    Contrast,
+    Experiment,
+    Label,
+    describe,
+    experiment,
+    label,
+    register_experiment,
+)
+from entropy_rl.experiments.runner import first_updates, run_spec
+from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
+from entropy_rl.experiments.store import Store, StoredRun
+from entropy_rl.experiments.sweep import Report, sweep
+
+__all__ = [
+    "EXPERIMENTS",
+    "Contrast",
+    "EvaluationSpec",
+    "Experiment",
+    "Label",
+    "Report",
+    "RunSpec",
+    "Store",
+    "StoredRun",
+    "describe",
+    "experiment",
+    "first_updates",
+    "label",
+    "register_experiment",
+    "run_spec",
+    "sweep",
+    "table1",
+]

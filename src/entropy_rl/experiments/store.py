@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -176,4 +177,4 @@ def _parts(values: Sequence[float]) -> list[Sequence[float]]:
     """``values`` in at most :data:`POINTS` parts that are as equal as can be."""
     n = min(POINTS, len(values))
     cuts = [len(values) * i // n for i in range(n + 1)]
-    return [values[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [values[a:b] for a, b in pairwise(cuts)]

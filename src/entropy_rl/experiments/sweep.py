@@ -164,7 +164,7 @@ def _alone(folder: Path) -> Iterator[None]:
     path = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a")  # noqa: SIM115: closed below, and by the system
+        file = open(path, "a")  # noqa: SIM115 (closed below, and by the system)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     with file:

@@ -13,7 +13,7 @@ from entropy_rl.experiments.experiment import (
 )
 from entropy_rl.experiments.runner import first_updates, run_spec
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
-from entropy_rl.experiments.store import Store, StoredRun
+from entropy_rl.experiments.store import Store, StoredRun, runs_folder
 from entropy_rl.experiments.sweep import Report, sweep
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "label",
     "register_experiment",
     "run_spec",
+    "runs_folder",
     "sweep",
     "table1",
 ]

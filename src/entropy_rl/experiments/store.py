@@ -153,6 +153,17 @@ class Store:
         return found
 
 
+def runs_folder(tier: str) -> Path:
+    """Where results are kept: in the source tree, ``data/runs`` or, to be thrown away, ``_build``.
+
+    Outside a source tree the folders are those of the present one.
+    """
+    root = Path(__file__).parents[3]
+    if not (root / "src" / "entropy_rl").is_dir():
+        root = Path()
+    return root / ("data" if tier == "paper" else "_build") / "runs"
+
+
 def _passing(path: Path) -> bool:
     """Whether a file is of a sweep that runs, or of one that was killed."""
     return path.name == LOCK or path.suffix == ".part"

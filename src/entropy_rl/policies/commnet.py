@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from gymnasium import spaces
@@ -75,9 +75,9 @@ class CommNetPolicy(CategoricalPolicy):
         h = torch.tanh(self.encode(x[:, self.view]) + self.identity.weight)
         weight = 1 / (self.d - 1) if self.d > 1 else 0.0  # one agent hears nobody
         for own, others in zip(self.own, self.others, strict=True):
-            share = weight * others.weight
-            everyone = linear(h.sum(1, keepdim=True), share, own.bias)
-            h = torch.tanh(linear(h, own.weight - share) + everyone)
+            share = weight * cast(Tensor, others.weight)
+            everyone = linear(h.sum(1, keepdim=True), share, cast(Tensor, own.bias))
+            h = torch.tanh(linear(h, cast(Tensor, own.weight) - share) + everyone)
         return h, self.head(h), mask, 0
 
     def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:

@@ -131,7 +131,7 @@ def test_every_field_changes_the_hash():
     for name in fields_now("config"):
         if name in ("algorithm", "options", "entropy_baseline"):  # without another value here
             continue
-        value = changes.get(name, getattr(base.config, name) * 2)
+        value = changes[name] if name in changes else 2 * getattr(base.config, name)
         others.append(
             dataclasses.replace(base, config=dataclasses.replace(base.config, **{name: value}))
         )

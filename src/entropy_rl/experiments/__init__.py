@@ -1,7 +1,7 @@
 """Tables and figures as specs; the runner; the results store."""
 
 from entropy_rl.experiments import table1
-from entropy_rl.experiments.experiment import (
+from entropy_rl.experiments.declaration import (
     EXPERIMENTS,
     Contrast,
     Experiment,
@@ -14,7 +14,7 @@ from entropy_rl.experiments.experiment import (
 from entropy_rl.experiments.runner import first_updates, run_spec
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Store, StoredRun, runs_folder
-from entropy_rl.experiments.sweep import Report, sweep
+from entropy_rl.experiments.sweeping import Report, sweep
 
 __all__ = [
     "EXPERIMENTS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from entropy_rl.experiments.experiment import EXPERIMENTS, Experiment, Label, describe
+from entropy_rl.experiments.declaration import EXPERIMENTS, Experiment, Label, describe
 from entropy_rl.experiments.runner import first_updates, hardware, versions
 from entropy_rl.experiments.store import Store, StoredRun
 

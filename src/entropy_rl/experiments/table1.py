@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from entropy_rl.algorithms import Preset, preset
-from entropy_rl.experiments.experiment import (
+from entropy_rl.experiments.declaration import (
     Contrast,
     Experiment,
     Label,

@@ -12,7 +12,7 @@ from typing import Any
 
 from entropy_rl import _validate
 from entropy_rl.algorithms import TrainingDiverged
-from entropy_rl.experiments.experiment import Experiment, Label, describe
+from entropy_rl.experiments.declaration import Experiment, Label, describe
 from entropy_rl.experiments.runner import CHECKPOINT_SECONDS, run_spec
 from entropy_rl.experiments.spec import RunSpec
 from entropy_rl.experiments.store import LOCK, Store

@@ -1,6 +1,5 @@
 """Tables and figures as specs; the runner; the results store."""
 
-from entropy_rl.experiments import table1
 from entropy_rl.experiments.declaration import (
     EXPERIMENTS,
     Contrast,
@@ -15,9 +14,11 @@ from entropy_rl.experiments.runner import first_updates, run_spec
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Store, StoredRun, runs_folder
 from entropy_rl.experiments.sweeping import Report, sweep
+from entropy_rl.experiments.table1 import TABLE1
 
 __all__ = [
     "EXPERIMENTS",
+    "TABLE1",
     "Contrast",
     "EvaluationSpec",
     "Experiment",
@@ -34,5 +35,4 @@ __all__ = [
     "run_spec",
     "runs_folder",
     "sweep",
-    "table1",
 ]

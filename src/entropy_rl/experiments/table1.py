@@ -70,7 +70,9 @@ def linked(policy: str, entropy: str) -> str:
     """The column whose runs a column shares.
 
     With components that are independent given the state, the conditional entropies do not depend on
-    the path: smoothed_mode *is* smoothed, in every number.
+    the path, so on the policy's own actions smoothed_mode *is* smoothed, value and gradient. (In
+    the later minibatches of a batch the actions are stale by a few updates; smoothed then carries
+    their prefix ratios, whose mean is one, and smoothed_mode carries none.)
     """
     return (
         "smoothed"

@@ -57,8 +57,9 @@ def test_the_sidecar_carries_its_provenance(store):
     assert record["first_updates"]["updates"] == 20
     assert (record["updates"], record["threads"], record["device"]) == (32, 1, "cpu")
     assert record["steps"] > 256
-    for key in ("commit", "versions", "hardware", "wall_seconds", "cpu_seconds"):
+    for key in ("versions", "hardware", "wall_seconds", "cpu_seconds"):
         assert record[key], key
+    assert "commit" in record  # None outside a source tree
     assert record["cpu_seconds"]["training"] > 0
 
 

@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
   $$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 export OMP_NUM_THREADS := 1
 
-.PHONY: book test lab serve bench clean help
+.PHONY: book test lab serve bench results clean help
 
 book: $(VENV)/ready  ## run what changed, then make the pages in _build/html
 	$(BIN)/python -m bookkit build
@@ -25,6 +25,9 @@ serve: $(VENV)/ready  ## build, then serve the pages on this machine
 
 bench: $(VENV)/ready  ## measure training and estimators
 	$(BIN)/python -m entropy_rl.bench
+
+results: $(VENV)/ready  ## verify every stored run, and that the code still gives it
+	$(BIN)/python -m entropy_rl results --stale
 
 clean:  ## remove what was built (the virtualenv stays)
 	rm -rf _build

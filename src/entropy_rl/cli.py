@@ -1,4 +1,4 @@
-"""The command line: ``entropy-rl train``, ``evaluate``, ``verify``, ``list``, ``bench``."""
+"""The command line: ``entropy-rl train``, ``evaluate``, ``sweep``, ``results``, ``verify``, …"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 try:
     import tyro
@@ -122,6 +122,81 @@ class Evaluate:
 
 
 @dataclass
+class Sweep:
+    """Make the runs of a table that are missing; killed at any moment, it goes on.
+
+    Exit status 1 if a run diverged: the others are made all the same.
+    """
+
+    name: Annotated[str, tyro.conf.Positional]
+    """The experiment, such as zhang2018.table1."""
+    tier: Literal["quick", "paper"] = "quick"
+    """Seconds, or the paper's own scale."""
+    jobs: int = 1
+    """Processes, of one thread each."""
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
+    """Runs whose label has these values, such as policy=lstm seed=0."""
+    store: Path | None = None
+    """Folder of the results; data/runs for the paper's tier and _build/runs for the quick one."""
+    policies: Path | None = None
+    """Folder for the trained policies, which the results do not hold."""
+    quiet: bool = False
+    """No progress bar (as when CI is set)."""
+
+    def run(self) -> int:
+        """Run, and say what was made."""
+        from entropy_rl.experiments import Store, experiment, runs_folder, sweep
+
+        chosen = experiment(self.name)
+        folder = (self.store or runs_folder(self.tier)) / chosen.folder
+        report = sweep(
+            chosen,
+            self.tier,
+            Store(folder),
+            jobs=self.jobs,
+            only=dict(key_and_value(part) for part in self.only),
+            progress=not (self.quiet or os.environ.get("CI")),
+            policies=self.policies,
+        )
+        print(report.summary())
+        return 1 if report.diverged else 0
+
+
+def key_and_value(part: str) -> tuple[str, str]:
+    """``"policy=lstm"`` as ``("policy", "lstm")``.
+
+    Raises:
+        ValueError: anything else.
+    """
+    key, sign, value = part.partition("=")
+    if not (key and sign and value):
+        raise ValueError(f"only: expected KEY=VALUE, got {part!r}")
+    return key, value
+
+
+@dataclass
+class Results:
+    """Verify every stored run and list them by experiment and label.
+
+    Exit status 1 if a file is not as it was written, or a run is stale.
+    """
+
+    stale: bool = False
+    """Make the first twenty updates of each run again, and compare."""
+    tier: Literal["quick", "paper"] = "paper"
+    """Of which the results are."""
+    store: Path | None = None
+    """Folder of the results; data/runs for the paper's tier and _build/runs for the quick one."""
+
+    def run(self) -> int:
+        """Read them all."""
+        from entropy_rl.experiments import runs_folder
+        from entropy_rl.experiments.results import report
+
+        return 0 if report(self.store or runs_folder(self.tier), self.tier, self.stale) else 1
+
+
+@dataclass
 class Verify:
     """Run the checks of the book's claims and print what each is off by."""
 
@@ -146,6 +221,7 @@ class List:
         from entropy_rl.algorithms.presets import trainable_policies
         from entropy_rl.checks import CHECKS
         from entropy_rl.estimators import ESTIMATORS
+        from entropy_rl.experiments import EXPERIMENTS
 
         rows = {
             name: f"{row.advantage} × {row.surrogate} × {row.entropy}"
@@ -158,6 +234,7 @@ class List:
             ("train --policy", dict.fromkeys(trainable_policies(), "")),
             ("train --entropy", dict.fromkeys(ESTIMATORS, "")),
             ("train --precision", dict.fromkeys(PRECISIONS, "")),
+            ("sweep NAME", {name: len(x.runs("paper")) for name, x in EXPERIMENTS.items()}),
             ("verify CLAIMS", dict.fromkeys(CHECKS, "")),
         ):
             print(title)
@@ -184,6 +261,8 @@ class Bench:
 Command = (
     Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Sweep, tyro.conf.subcommand("sweep")]
+    | Annotated[Results, tyro.conf.subcommand("results")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
     | Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]

@@ -13,6 +13,9 @@ USES = "tests/algorithms/test_entropy_uses.py::"
 ROWS = "tests/algorithms/test_rows.py::"
 RESUME = "tests/algorithms/test_resume.py::"
 LOOP = "tests/algorithms/test_on_policy.py::"
+RUNNER = "tests/experiments/test_runner.py::"
+STORE = "tests/experiments/test_store.py::"
+SWEEP = "tests/experiments/test_sweep.py::"
 PLAIN = TARGETS + "test_targets_equal_the_plain_loop"
 COMBINED = USES + "test_an_estimator_is_right_exactly_where_the_use_says_so"
 
@@ -322,5 +325,26 @@ FAULTS = (
         "working.copy_(master)",
         "pass",
         (LOOP + "test_a_working_copy_takes_the_masters_buffers",),
+    ),
+    Fault(
+        "a resumed run without the seconds before",
+        "experiments/runner.py",
+        'self.fingerprint, self.before = state["fingerprint"], state["seconds"]',
+        'self.fingerprint = state["fingerprint"]',
+        (RUNNER + "test_seconds_before_a_resume_are_counted",),
+    ),
+    Fault(
+        "data files that are not compared with their sidecars",
+        "experiments/store.py",
+        'if files.sha256(content) != expected["sha256"]:',
+        "if False:",
+        (STORE + "test_a_file_altered_anywhere_is_refused",),
+    ),
+    Fault(
+        "the shortest run first",
+        "experiments/sweeping.py",
+        "missing.sort(key=experiment.cost, reverse=True)",
+        "missing.sort(key=experiment.cost)",
+        (SWEEP + "test_the_longest_come_first",),
     ),
 )

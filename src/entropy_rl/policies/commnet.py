@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from entropy_rl import _validate
 from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
@@ -67,11 +68,16 @@ class CommNetPolicy(CategoricalPolicy):
         self.head = nn.Linear(hidden_size, self.K)
 
     def _begin(self, x: Tensor, mask: Tensor | None) -> State:
-        """All agents at once: state = (hidden vectors, logits, mask, i)."""
+        """All agents at once: state = (hidden vectors, logits, mask, i).
+
+        U hᵢ + C · mean_{j≠i} hⱼ = (U - C') hᵢ + C' Σⱼ hⱼ with C' = C / (d - 1): half the products.
+        """
         h = torch.tanh(self.encode(x[:, self.view]) + self.identity.weight)
+        weight = 1 / (self.d - 1) if self.d > 1 else 0.0  # one agent hears nobody
         for own, others in zip(self.own, self.others, strict=True):
-            mean = (h.sum(1, keepdim=True) - h) / max(self.d - 1, 1)
-            h = torch.tanh(own(h) + others(mean))
+            share = weight * cast(Tensor, others.weight)
+            everyone = linear(h.sum(1, keepdim=True), share, cast(Tensor, own.bias))
+            h = torch.tanh(linear(h, cast(Tensor, own.weight) - share) + everyone)
         return h, self.head(h), mask, 0
 
     def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:

@@ -6,7 +6,7 @@ import inspect
 import json
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from gymnasium import spaces
@@ -61,12 +61,12 @@ def make_policy(
     return policy
 
 
-def save_policy(policy: Any, path: str | Path, **extra: Any) -> None:
+def save_policy(policy: Any, path: str | Path | IO[bytes], **extra: Any) -> None:
     """Write a policy made by :func:`make_policy`: family, options, spaces and parameters.
 
     Args:
         policy: what :func:`make_policy` returned.
-        path: the file to write.
+        path: the file to write, by its name or open.
         **extra: plain data to keep with it (the environment's name, say).
 
     Raises:

@@ -1,0 +1,75 @@
+"""What is stored, verified and listed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from entropy_rl.experiments.declaration import EXPERIMENTS, Experiment, Label, describe
+from entropy_rl.experiments.runner import first_updates, hardware, versions
+from entropy_rl.experiments.store import Store, StoredRun
+
+
+def report(runs: Path, tier: str, stale: bool = False) -> bool:
+    """Print every experiment by label, what is wrong, and the time that was spent.
+
+    Args:
+        runs: the folder of the experiments' folders.
+        tier: "quick" or "paper".
+        stale: whether to make the first twenty updates of every run again.
+
+    Returns:
+        whether nothing is invalid or stale. Missing runs are not wrong.
+    """
+    wrong: list[str] = []
+    for folder in sorted({experiment.folder for experiment in EXPERIMENTS.values()}):
+        store = Store(runs / folder)
+        problems = store.problems()
+        wrong += problems.values()
+        bad = {name.split(".")[0] for name in problems}
+        good = {name: store.load(name) for name in store.names() if name not in bad}
+        if stale:
+            wrong += filter(None, map(staleness, good.values()))
+        for experiment in EXPERIMENTS.values():
+            if experiment.folder == folder:
+                print("\n".join(_listing(experiment, tier, good, bad)))
+        claimed = {s.hash for x in EXPERIMENTS.values() for s in x.runs(tier).values()}
+        for name in sorted(good.keys() - claimed):
+            print(f"  no label: {store.path(name, 'json')}")
+    for line in wrong:
+        print(f"wrong: {line}")
+    return not wrong
+
+
+def staleness(run: StoredRun) -> str | None:
+    """Why a run is stale, or None: a replay of its first updates gives its fingerprint no more."""
+    if first_updates(run.spec) == run.record["first_updates"]:
+        return None
+    reason = f"{run.spec.hash}: stale: its first updates give other parameters now"
+    here = {"versions": versions(), "hardware": hardware(run.spec.device)}
+    for name, mine in here.items():
+        if mine != run.record[name]:
+            reason += f"; {name} were {run.record[name]} and are {mine}"
+    return reason
+
+
+def _listing(
+    experiment: Experiment, tier: str, good: dict[str, StoredRun], bad: set[str]
+) -> list[str]:
+    """A line a label, its seeds together: how many of its runs are done, missing, invalid."""
+    rows: dict[Label, Counter[str]] = {}
+    runs = experiment.runs(tier)
+    for name, spec in runs.items():
+        state = "done" if spec.hash in good else "invalid" if spec.hash in bad else "missing"
+        without = tuple((key, value) for key, value in name if key != "seed")
+        rows.setdefault(without, Counter())[state] += 1
+    used = {spec.hash: good[spec.hash] for spec in runs.values() if spec.hash in good}
+    hours = sum(sum(run.record["cpu_seconds"].values()) for run in used.values()) / 3600
+    lines = [
+        f"{experiment.name} ({tier}): {len(used)} of {len({s.hash for s in runs.values()})} "
+        f"runs, {hours:.2f} CPU-hours"
+    ]
+    for name, states in rows.items():
+        counts = ", ".join(f"{states[s]} {s}" for s in ("done", "missing", "invalid"))
+        lines.append(f"  {describe(name):46} {counts}")
+    return lines

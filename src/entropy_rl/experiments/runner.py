@@ -1,0 +1,233 @@
+"""One run: train, evaluate, store; checkpointed, and resumed to the same numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import platform
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from entropy_rl import _validate
+from entropy_rl.algorithms import Trainer, TrainingDiverged, evaluate
+from entropy_rl.algorithms.runs import commit, processor
+from entropy_rl.envs import Core
+from entropy_rl.experiments.checkpoint import load_checkpoint, save_checkpoint
+from entropy_rl.experiments.files import write_whole
+from entropy_rl.experiments.spec import RunSpec
+from entropy_rl.experiments.store import Store
+from entropy_rl.policies import save_policy
+
+FIRST_UPDATES = 20
+CHECKPOINT_SECONDS = 60.0
+
+
+def run_spec(
+    spec: RunSpec,
+    store: Store,
+    *,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    after_batch: Callable[[], None] | None = None,
+    policies: Path | None = None,
+) -> None:
+    """Train and evaluate what ``spec`` says, and store it; go on where a killed run stopped.
+
+    Args:
+        spec: of the run.
+        store: where to.
+        checkpoint_seconds: least time between two checkpoints.
+        after_batch: called after each batch of training, before its checkpoint.
+        policies: a folder for the trained policy, which the store does not hold; None for none.
+
+    Raises:
+        ValueError: replicas that are stacked, which this runner does not do.
+        OSError: naming the file that could not be written.
+        TrainingDiverged: its last good state is in the store, as ``<hash>.diverged.pt``.
+    """
+    with _one_thread():
+        run = _Training(spec)
+        path = store.path(spec.hash, "ckpt")
+        if path.exists():
+            try:
+                run.load(load_checkpoint(path, spec))
+            except ValueError as error:
+                warnings.warn(f"{error}; the run starts anew", stacklevel=2)
+        saved = time.perf_counter()
+        while not run.trainer.finished:
+            try:
+                run.step()
+            except TrainingDiverged as error:
+                _save_diverged(store.path(spec.hash, "diverged.pt"), spec, error)
+                raise
+            if after_batch is not None:
+                after_batch()
+            if time.perf_counter() - saved >= checkpoint_seconds and not run.trainer.finished:
+                save_checkpoint(path, spec, run.state())
+                saved = time.perf_counter()
+        training = run.spent()
+        wall, cpu = time.perf_counter(), time.process_time()
+        seen = spec.evaluation
+        evaluation = evaluate(run.env, run.policy, seen.episodes, seen.seed, cap=seen.cap)
+        seconds = {
+            "wall_seconds": {
+                "training": training["wall"],
+                "evaluation": round(time.perf_counter() - wall, 2),
+            },
+            "cpu_seconds": {
+                "training": training["cpu"],
+                "evaluation": round(time.process_time() - cpu, 2),
+            },
+        }
+        if policies is not None:
+            _save_policy(policies / f"{spec.hash}.pt", spec, run.policy)
+        store.save(spec, run.trainer.curves, evaluation, {**run.provenance(), **seconds})
+    path.unlink(missing_ok=True)
+    store.path(spec.hash, "diverged.pt").unlink(missing_ok=True)
+
+
+def first_updates(spec: RunSpec) -> dict[str, Any]:
+    """The fingerprint of the first twenty updates, by making them again.
+
+    Returns:
+        their number "updates" (whole batches: the first number ≥ 20) and "sha256" of the
+        parameters after them, as in a sidecar.
+    """
+    with _one_thread():
+        run = _Training(spec)
+        while run.fingerprint is None:
+            run.step()
+        return run.fingerprint
+
+
+class _Training:
+    """A trainer, the time it took over all its lives, and the fingerprint of its beginning."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        if spec.replicas != 1:
+            raise _validate.fail("replicas", "1: stacking is not built yet", spec.replicas)
+        self.spec = spec
+        self.env: Core[Any]
+        self.env, self.policy = spec.make()
+        self.trainer = Trainer(self.env, self.policy, spec.config, spec.seed)
+        self.fingerprint: dict[str, Any] | None = None
+        self.commits = [_commit()]
+        self.before = {"wall": 0.0, "cpu": 0.0}
+        self.started = {"wall": time.perf_counter(), "cpu": time.process_time()}
+
+    def step(self) -> None:
+        trainer = self.trainer
+        trainer.step()
+        if self.fingerprint is None and (trainer.updates >= FIRST_UPDATES or trainer.finished):
+            self.fingerprint = {
+                "updates": trainer.updates,
+                "sha256": parameters_sha256(self.policy),
+            }
+
+    def spent(self) -> dict[str, float]:
+        """Seconds of training, those of the lives before included."""
+        now = {"wall": time.perf_counter(), "cpu": time.process_time()}
+        return {k: round(self.before[k] + now[k] - self.started[k], 2) for k in now}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "trainer": self.trainer.state_dict(),
+            "fingerprint": self.fingerprint,
+            "seconds": self.spent(),
+            "commits": self.commits,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.trainer.load_state_dict(state["trainer"])
+        self.fingerprint, self.before = state["fingerprint"], state["seconds"]
+        self.commits = list(dict.fromkeys([*state["commits"], *self.commits]))
+
+    def provenance(self) -> dict[str, Any]:
+        return {
+            "commit": self.commits[-1],
+            "commits_before": self.commits[:-1],  # of a run that was resumed by other code
+            "first_updates": self.fingerprint,
+            "steps": self.trainer.steps,
+            "updates": self.trainer.updates,
+            "threads": torch.get_num_threads(),
+            "device": self.spec.device,
+            "versions": versions(),
+            "hardware": hardware(self.spec.device),
+        }
+
+
+def versions() -> dict[str, str]:
+    """Of what computes the numbers."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def hardware(device: str) -> dict[str, str]:
+    """What the numbers are computed on."""
+    found = {"machine": platform.machine(), "processor": processor()}
+    if device != "cpu":
+        found["accelerator"] = torch.cuda.get_device_name()
+    return found
+
+
+def parameters_sha256(policy: nn.Module) -> str:
+    """SHA-256 of names, shapes and bytes of a policy's parameters."""
+    digest = hashlib.sha256()
+    for name, parameter in sorted(policy.named_parameters()):
+        values = parameter.detach().cpu().numpy()
+        digest.update(f"{name} {values.dtype} {values.shape}\n".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+@cache
+def _commit() -> str | None:
+    """The commit of the code: asked once, because a process keeps the code it began with."""
+    return commit()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread: with more the sums of a matrix product may be in another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _save_diverged(path: Path, spec: RunSpec, error: TrainingDiverged) -> None:
+    content = io.BytesIO()
+    torch.save(
+        {
+            "spec": spec.canonical,
+            "update": error.update,
+            "term": error.term,
+            "last_good": error.last_good,
+        },
+        content,
+    )
+    write_whole(path, content.getvalue())
+
+
+def _save_policy(path: Path, spec: RunSpec, policy: Any) -> None:
+    content = io.BytesIO()
+    save_policy(
+        policy,
+        content,
+        environment=spec.environment,
+        environment_options=dict(spec.environment_options),
+    )
+    write_whole(path, content.getvalue())

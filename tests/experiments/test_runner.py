@@ -1,0 +1,170 @@
+"""A run that is stopped and resumed is the run that was not, bit for bit."""
+
+import warnings
+
+import pytest
+import torch
+from small import data_files, small
+
+from entropy_rl.algorithms import TrainingDiverged
+from entropy_rl.experiments import RunSpec, Store, first_updates, run_spec, runner
+from entropy_rl.policies import load_policy
+
+
+class Stop(Exception):
+    """Stands for a kill."""
+
+
+def stop_after(batches):
+    left = iter(range(batches))
+
+    def after():
+        if next(left, None) is None:
+            raise Stop
+
+    return after
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def whole(request, tmp_path_factory):
+    spec, store = small(precision=request.param), Store(tmp_path_factory.mktemp("whole"))
+    run_spec(spec, store)
+    return spec, store
+
+
+def interrupted(spec, store, *batches):
+    for n in batches:
+        with pytest.raises(Stop):
+            run_spec(spec, store, checkpoint_seconds=0, after_batch=stop_after(n))
+        assert store.path(spec.hash, "ckpt").exists()
+        assert not store.has(spec)
+
+
+@pytest.mark.parametrize("batches", [(1,), (9,), (12,), (3, 4, 1, 6)])
+def test_resumed_is_uninterrupted(whole, tmp_path, batches):
+    spec, expected = whole
+    store = Store(tmp_path)
+    interrupted(spec, store, *batches)
+    run_spec(spec, store)
+    assert data_files(store) == data_files(expected)
+    mine, other = (x.load(spec.hash).record for x in (store, expected))
+    for key in ("evaluation", "first_updates", "steps", "updates", "data"):
+        assert mine[key] == other[key], key
+    assert not store.path(spec.hash, "ckpt").exists()
+
+
+def test_a_resumed_run_does_begin_where_it_stopped(whole, tmp_path, monkeypatch):
+    spec, _ = whole
+    store, steps = Store(tmp_path), []
+    interrupted(spec, store, 9)
+    step = runner.Trainer.step
+    monkeypatch.setattr(runner.Trainer, "step", lambda self: (steps.append(0), step(self)))
+    run_spec(spec, store)
+    assert len(steps) == 16 - 9
+
+
+def test_seconds_before_a_resume_are_counted(tmp_path, monkeypatch):
+    spec, store, clock = small(), Store(tmp_path), iter(range(10**6))
+    monkeypatch.setattr(runner.time, "process_time", lambda: 10.0 * next(clock))
+    interrupted(spec, store, 9)
+    run_spec(spec, store)
+    # The clock moves by 10 whenever it is read, as at each of the 9 checkpoints before the stop.
+    assert store.load(spec.hash).record["cpu_seconds"]["training"] > 10 * 9
+
+
+def test_a_checkpoint_every_minute_and_not_more(tmp_path, monkeypatch):
+    written, clock = [], iter(range(10**6))
+    monkeypatch.setattr(runner.time, "perf_counter", lambda: 7.0 * next(clock))
+    monkeypatch.setattr(runner, "save_checkpoint", lambda *args: written.append(args))
+    run_spec(small(), Store(tmp_path))
+    assert 0 < len(written) <= 16 * 7 / 60 + 1
+
+
+@pytest.mark.parametrize("fault", ["truncated", "altered", "foreign", "other spec", "empty"])
+def test_a_checkpoint_that_is_not_whole_is_said_and_left(tmp_path, fault):
+    spec, store = small(), Store(tmp_path / "a")
+    expected = Store(tmp_path / "b")
+    run_spec(spec, expected)
+    interrupted(spec, store, 6)
+    path = store.path(spec.hash, "ckpt")
+    content = path.read_bytes()
+    if fault == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif fault == "altered":
+        path.write_bytes(content[:-200] + bytes([content[-200] ^ 1]) + content[-199:])
+    elif fault == "other spec":
+        interrupted(small(1), store, 6)
+        store.path(small(1).hash, "ckpt").replace(path)
+    else:
+        path.write_bytes(b"" if fault == "empty" else b"PK\3\4 something else")
+    with pytest.warns(UserWarning, match=f"{path.name}.*the run starts anew"):
+        run_spec(spec, store)
+    assert data_files(store) == data_files(expected)
+
+
+def test_a_run_that_diverges_leaves_its_last_good_state(tmp_path, monkeypatch):
+    spec, store = small(), Store(tmp_path)
+    make = RunSpec.make
+
+    def poisoned(self):
+        env, policy = make(self)
+        calls = iter(range(10**6))
+        policy.head.weight.register_hook(lambda g: g * (float("nan") if next(calls) == 5 else 1))
+        return env, policy
+
+    monkeypatch.setattr(RunSpec, "make", poisoned)
+    with pytest.raises(TrainingDiverged, match="update 5: gradient"):
+        run_spec(spec, store)
+    saved = torch.load(store.path(spec.hash, "diverged.pt"), weights_only=True)
+    assert (saved["update"], saved["term"], saved["spec"]) == (5, "gradient", spec.canonical)
+    assert saved["last_good"]["counts"] == (32, saved["last_good"]["counts"][1], 4)
+    assert not store.has(spec)
+    assert store.problems() == {}
+    monkeypatch.undo()
+    run_spec(spec, store)
+    assert not store.path(spec.hash, "diverged.pt").exists()
+
+
+def test_the_first_updates_can_be_made_again(whole):
+    spec, store = whole
+    kept = store.load(spec.hash).record["first_updates"]
+    assert first_updates(spec) == kept
+    assert first_updates(small(1, precision=spec.config.precision)) != kept
+
+
+def test_a_run_of_fewer_updates_has_the_fingerprint_of_its_end(tmp_path):
+    spec, store = small(episodes=32), Store(tmp_path)
+    run_spec(spec, store)
+    assert store.load(spec.hash).record["first_updates"]["updates"] == 4
+    assert first_updates(spec) == store.load(spec.hash).record["first_updates"]
+
+
+def test_the_trained_policy_is_kept_where_it_is_asked(tmp_path):
+    spec, store = small(), Store(tmp_path / "runs")
+    run_spec(spec, store, policies=tmp_path / "policies")
+    policy, extra = load_policy(tmp_path / "policies" / f"{spec.hash}.pt")
+    assert policy.hidden_size == 8
+    assert extra["environment"] == "hunters"
+
+
+def test_stacking_is_refused(tmp_path):
+    import dataclasses
+
+    with pytest.raises(ValueError, match="replicas: expected 1"):
+        run_spec(dataclasses.replace(small(), replicas=2), Store(tmp_path))
+
+
+def test_threads_are_one_and_given_back(tmp_path):
+    torch.set_num_threads(2)
+    try:
+        run_spec(small(episodes=32), Store(tmp_path))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)

@@ -1,0 +1,232 @@
+"""A sweep makes what is missing, whatever the order, the number of jobs, or what goes wrong."""
+
+import dataclasses
+import fcntl
+import os
+
+import pytest
+from small import data_files, small, small_experiment
+
+from entropy_rl.experiments import (
+    EXPERIMENTS,
+    Contrast,
+    Experiment,
+    RunSpec,
+    Store,
+    declaration,
+    experiment,
+    label,
+    register_experiment,
+    sweep,
+)
+
+
+def swept(folder, chosen=None, **options):
+    store = Store(folder)
+    return store, sweep(chosen or small_experiment(), "quick", store, progress=False, **options)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return swept(tmp_path_factory.mktemp("whole"))
+
+
+def test_labels_with_one_spec_share_a_run(whole):
+    store, report = whole
+    assert len(report.labels) == len(report.done) == len(data_files(store)) == 4
+    shared = report.labels[small(0, "smoothed").hash]
+    assert shared == (label(entropy="smoothed", seed=0), label(entropy="linked", seed=0))
+    assert "4 runs made, 0 were there, 2 labels share" in report.summary()
+
+
+def test_other_jobs_give_the_same_files(whole, tmp_path):
+    store, report = swept(tmp_path, jobs=2)
+    assert data_files(store) == data_files(whole[0])
+    assert set(report.done) == set(whole[1].done)
+
+
+def test_another_order_gives_the_same_files(whole, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(Experiment, "cost", lambda self, spec: made.append(spec) or spec.seed)
+    store, report = swept(tmp_path)
+    assert [store.load(name).spec.seed for name in report.done] == [1, 1, 0, 0]
+    assert data_files(store) == data_files(whole[0])
+
+
+def test_the_longest_come_first(tmp_path):
+    runs = {label(seed=n): small(n, episodes=16 * n) for n in (1, 3, 2)}
+    tiers = {"quick": runs, "paper": runs}
+    store, report = swept(tmp_path, Experiment("small.lengths", "a test", tiers))
+    assert [store.load(name).spec.seed for name in report.done] == [3, 2, 1]
+
+
+def test_only_what_is_missing_is_made(whole, tmp_path):
+    store, first = swept(tmp_path, only={"entropy": "none"})
+    assert len(first.done) == 2
+    before = {path: path.stat().st_mtime_ns for path in store.folder.glob("*.npz")}
+    (store.folder / "0.npz.17.part").write_text("left by a kill")
+    _, second = swept(tmp_path)
+    assert (len(second.done), len(second.present)) == (2, 2)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert data_files(store) == data_files(whole[0])
+    assert store.problems() == {}
+    assert not list(store.folder.glob("*.part"))
+
+
+def test_a_stored_run_that_was_altered_stops_the_sweep_before_it_begins(tmp_path):
+    store, _ = swept(tmp_path, only={"seed": "0"})
+    path = next(store.folder.glob("*.npz"))
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=f"{path}: truncated"):
+        swept(tmp_path)
+    assert len(data_files(store)) == 2
+
+
+def test_two_sweeps_in_one_folder_are_refused(tmp_path):
+    with open(tmp_path / "sweep.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(ValueError, match=f"store: expected a folder in which no .*{tmp_path}"):
+            swept(tmp_path)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_diverges_is_reported_and_the_others_are_made(whole, tmp_path, jobs):
+    good = small_experiment()
+    bad = small(0, "smoothed", learning_rate=1e38)
+    runs = {label(entropy="bad", seed=0): bad, **good.tiers["quick"]}
+    chosen = dataclasses.replace(good, tiers={"quick": runs, "paper": runs})
+    store, report = swept(tmp_path, chosen, jobs=jobs)
+    assert data_files(store) == data_files(whole[0])
+    assert list(report.diverged) == [bad.hash]
+    last = report.summary().splitlines()[-1]
+    assert last.startswith("diverged: entropy=bad seed=0: update ")
+    assert " is not finite" in last
+    assert str(store.path(bad.hash, "diverged.pt")) in last
+    assert store.path(bad.hash, "diverged.pt").exists()
+
+
+def test_a_nan_in_a_gradient_stops_that_run_alone(whole, tmp_path, monkeypatch):
+    make, victim = RunSpec.make, small(1, "none")
+
+    def poisoned(self):
+        env, policy = make(self)
+        if self == victim:
+            calls = iter(range(10**6))
+            policy.head.weight.register_hook(
+                lambda g: g * (float("nan") if next(calls) == 7 else 1)
+            )
+        return env, policy
+
+    monkeypatch.setattr(RunSpec, "make", poisoned)
+    store, report = swept(tmp_path)
+    assert list(report.diverged) == [victim.hash]
+    assert "entropy=none seed=1: update 7: gradient is not finite" in report.summary()
+    expected = data_files(whole[0])
+    del expected[f"{victim.hash}.npz"]
+    assert data_files(store) == expected
+    monkeypatch.undo()
+    assert swept(tmp_path)[1].done == (victim.hash,)
+    assert data_files(store) == data_files(whole[0])
+
+
+def test_a_worker_that_is_killed_is_one_line_and_loses_nothing(whole, tmp_path, monkeypatch):
+    experiment = small_experiment()
+    monkeypatch.setattr("entropy_rl.experiments.sweeping._run", _killed)
+    with pytest.raises(ChildProcessError, match="a worker was killed") as caught:
+        swept(tmp_path, experiment, jobs=2)
+    assert "\n" not in str(caught.value)
+    monkeypatch.undo()
+    assert data_files(swept(tmp_path, experiment, jobs=2)[0]) == data_files(whole[0])
+
+
+def _killed(spec, **options):
+    os.kill(os.getpid(), 9)
+
+
+def test_an_experiment_is_registered_once(monkeypatch):
+    monkeypatch.setattr(declaration, "EXPERIMENTS", {})
+    register_experiment(small_experiment())
+    with pytest.raises(ValueError, match=r"expected one that is free, got 'small.table'"):
+        register_experiment(small_experiment())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "table"}, "name: expected paper.part"),
+        ({"tiers": {"quick": {}}}, "tiers: expected runs of the tier 'quick'"),
+        (
+            {"contrasts": (Contrast("reward", label(entropy="x"), label(entropy="none"), 0),)},
+            "contrasts: expected labels of the experiment, got entropy=x",
+        ),
+    ],
+)
+def test_a_declaration_that_is_wrong_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(small_experiment(), **changes)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"only": {"policy": "lstm"}}, "only: expected one of 'entropy', 'seed', got 'policy'"),
+        ({"only": {"entropy": "non"}}, "only entropy: .*did you mean 'none'"),
+        ({"jobs": 0}, "jobs: expected an integer ≥ 1"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        swept(tmp_path, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_contrast_is_paired_by_seed():
+    """Differences 1, 2, 3: mean 2, half-width t(0.975, 2) / √3."""
+    contrast = small_experiment().contrasts[0]
+    mean, low, high = contrast.estimate([11, 102, 1003], [10, 100, 1000])
+    assert mean == pytest.approx(2)
+    assert (high - low) / 2 == pytest.approx(4.302653 / 3**0.5, rel=1e-6)
+
+
+def test_the_command_line(tmp_path, monkeypatch, capsys):
+    from entropy_rl.cli import main
+
+    monkeypatch.setitem(EXPERIMENTS, "small.table", small_experiment())
+    at = ["--store", str(tmp_path)]
+    assert main(["sweep", "small.table", "--quiet", "--only", "entropy=none", *at]) == 0
+    assert "2 runs made" in capsys.readouterr().out
+    assert main(["results", "--stale", "--tier", "quick", *at]) == 0
+    shown = capsys.readouterr().out
+    assert "small.table (quick): 2 of 4 runs" in shown
+    assert "entropy=none" in shown
+    store = Store(tmp_path / "small")
+    path = store.path(small(0, "none").hash, "npz")
+    path.write_bytes(path.read_bytes()[:100])
+    assert main(["results", "--tier", "quick", *at]) == 1
+    assert f"wrong: {path}: truncated" in capsys.readouterr().out
+    assert main(["sweep", "small.table", "--quiet", *at]) == 2
+    assert str(path) in capsys.readouterr().err
+    assert main(["sweep", "small.tabel"]) == 2
+    assert "did you mean 'small.table'" in capsys.readouterr().err
+    assert main(["sweep", "small.table", "--only", "none", *at]) == 2
+    assert "only: expected KEY=VALUE, got 'none'" in capsys.readouterr().err
+
+
+def test_a_stale_run_is_found(tmp_path, monkeypatch, capsys):
+    from entropy_rl.algorithms import SURROGATES
+    from entropy_rl.experiments.results import report
+
+    monkeypatch.setitem(EXPERIMENTS, "small.table", small_experiment())
+    swept(tmp_path / "small", only={"entropy": "none", "seed": "0"})
+    assert report(tmp_path, "quick", stale=True)
+    healthy = SURROGATES["score_function"]
+    monkeypatch.setitem(SURROGATES, "score_function", lambda x: healthy(x) * 1.001)
+    assert report(tmp_path, "quick", stale=False)
+    assert not report(tmp_path, "quick", stale=True)
+    assert f"wrong: {small(0, 'none').hash}: stale" in capsys.readouterr().out
+
+
+def test_names_are_found():
+    assert experiment("zhang2018.table1").folder == "zhang2018"
+    with pytest.raises(ValueError, match=r"did you mean 'zhang2018.table1'"):
+        experiment("zhang2018.tabel1")

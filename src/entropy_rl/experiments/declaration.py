@@ -117,7 +117,7 @@ class Experiment:
 
     @property
     def folder(self) -> str:
-        """The folder of its results: those of one paper share it, and so may share runs."""
+        """The folder of its results; those of one paper share it, and so may share runs."""
         return self.name.partition(".")[0]
 
     def runs(self, tier: str, only: Mapping[str, str] | None = None) -> dict[Label, RunSpec]:

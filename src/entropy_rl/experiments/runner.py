@@ -98,8 +98,8 @@ def first_updates(spec: RunSpec) -> dict[str, Any]:
     """The fingerprint of the first twenty updates, by making them again.
 
     Returns:
-        their number "updates" (whole batches: the first number ≥ 20) and "sha256" of the
-        parameters after them, as in a sidecar.
+        As in a sidecar, "updates", how many that were (the first number of whole batches ≥ 20),
+        and "sha256", of the parameters after them.
     """
     with _one_thread():
         run = _Training(spec)

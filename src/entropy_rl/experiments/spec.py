@@ -173,7 +173,7 @@ class RunSpec:
 
     @cached_property
     def canonical(self) -> str:
-        """The JSON that is hashed: keys sorted, no spaces, 1.0 written as 1."""
+        """The JSON that is hashed, with sorted keys, no spaces, and 1.0 written as 1."""
         return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @cached_property

@@ -13,6 +13,7 @@ from entropy_rl import stepwise
 from entropy_rl.checks import CHECKS, baseline, extremes, gaussian, gradients, run, variance
 from entropy_rl.conditionals import Conditionals, GaussianConditionals
 from entropy_rl.conditionals import _categorical as conditionals
+from entropy_rl.envs import TeamBandit
 from entropy_rl.estimators import kl, pathwise, tree
 from entropy_rl.policies import _spaces
 from entropy_rl.policies.gaussian import GaussianPolicy
@@ -91,6 +92,10 @@ def too_wide(self, obs, generator=None):
     return self.conditionals(obs, mean + 1.05 * (SAMPLE(self, obs, generator).actions - mean))
 
 
+def pays_everybody(self, actions):
+    return (actions + 1.0).double().sum(-1)
+
+
 def no_mask(sizes):
     return None
 
@@ -99,6 +104,7 @@ BREAKAGES = [
     ("zhang2018.eq1", gradients, "exact", without_gradient),
     ("zhang2018.eq2", stepwise, "categorical_entropy", off_by_a_little),
     ("zhang2018.eq2", stepwise, "categorical_entropy", in_bits),
+    ("zhang2018.bandit_maximum", TeamBandit, "_arms_pay", pays_everybody),
     ("zhang2018.padding", _spaces, "legal_components", no_mask),
     ("zhang2018.thm1", conditionals, "categorical_entropy", off_by_a_little),
     ("zhang2018.thm1", pathwise, "weights_until", no_weights),

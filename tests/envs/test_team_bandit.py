@@ -96,3 +96,12 @@ def test_bad_calls_are_refused_by_name():
     ):
         with pytest.raises(ValueError, match=f"^{said}: expected"):
             call()
+
+
+def test_the_expected_reward_is_exact_in_double_precision():
+    """0.1 and 166 × 0.01 have no single-precision form: a float32 on the way would show."""
+    game = TeamBandit(bonus=0.1, bonus_probability=0.3)
+    best = game.exceptional[None]
+    assert abs(game.expected_reward(best).item() - 34.03) < 1e-13
+    state, _ = game.step(game.start(lucky=torch.tensor([True])), best)
+    assert abs(state.score.item() - 34.1) < 1e-13

@@ -148,7 +148,8 @@ class TeamBandit:
         """
         check_actions(actions, self.action_space, (len(state),), state.device)
         fresh = state.time == 0
-        won = self._arms_pay(actions) + self.bonus * (self.is_optimal(actions) & state.lucky)
+        won = self._arms_pay(actions)
+        won = won + self.bonus * (self.is_optimal(actions) & state.lucky).to(won.dtype)
         after = BanditState(
             state.lucky,
             torch.where(fresh[:, None], actions, state.chosen),
@@ -172,8 +173,8 @@ class TeamBandit:
         """
         batch = tuple(check.tensor("actions", actions).shape[:-1])
         check_actions(actions, self.action_space, batch)
-        extra = self.bonus * self.bonus_probability
-        return self._arms_pay(actions) + extra * self.is_optimal(actions)
+        pay = self._arms_pay(actions)
+        return pay + self.bonus * self.bonus_probability * self.is_optimal(actions).to(pay.dtype)
 
     def is_optimal(self, actions: Tensor) -> Tensor:
         """Whether ``actions`` ``(*batch, d)`` is the exceptional assignment, bool ``(*batch,)``."""

@@ -4,19 +4,20 @@ import os
 import random
 import signal
 import time
-from multiprocessing import get_context
 
 from small import data_files, small_experiment
 
 from entropy_rl.experiments import Store, sweep
+from forked import forkserver
 
 KILLS = 20
 SIZE = {"seeds": 3, "episodes": 2048}
 
 
-def work(folder, jobs, checkpoint_seconds):
+def work(folder, jobs, checkpoint_seconds, begun):
     """A sweep in a session of its own, so that its workers can be killed with it."""
     os.setsid()
+    begun.set()
     sweep(
         small_experiment(**SIZE),
         "quick",
@@ -30,27 +31,25 @@ def work(folder, jobs, checkpoint_seconds):
 def test_twenty_kills_change_nothing(tmp_path):
     never, killed = Store(tmp_path / "never"), Store(tmp_path / "killed")
     sweep(small_experiment(**SIZE), "quick", never, progress=False)
-    context = get_context("forkserver")
-    # An optimiser imports torch._dynamo at its first step, which takes longer than most lives here.
-    context.set_forkserver_preload(["entropy_rl.experiments", "torch._dynamo"])
+    context = forkserver()
     draw, kills, resumed = random.Random(), 0, 0
     while kills < KILLS:
         # Most in one process, which begins at once; some with workers, killed with or after them.
         jobs = 2 if kills % 7 == 3 else 1
-        process = context.Process(target=work, args=(killed.folder, jobs, 0.02))
+        begun = context.Event()
+        process = context.Process(target=work, args=(killed.folder, jobs, 0.02, begun))
         process.start()
+        assert begun.wait(60)
         time.sleep(draw.uniform(0.5, 4) if jobs > 1 else draw.uniform(0.02, 0.5))
         if process.exitcode is not None:
             break  # the sweep was faster than the kills
         whole = kills % 2 == 0
-        try:
-            (os.killpg if whole else os.kill)(process.pid, signal.SIGKILL)
-        except ProcessLookupError:  # not in its own session yet
-            process.kill()
+        (os.killpg if whole else os.kill)(process.pid, signal.SIGKILL)
         process.join()
         kills += 1
         resumed += bool(list(killed.folder.glob("*.ckpt")))
-    process = context.Process(target=work, args=(killed.folder, 1, 60))
+    begun = context.Event()
+    process = context.Process(target=work, args=(killed.folder, 1, 60, begun))
     process.start()
     process.join()
     assert process.exitcode == 0

@@ -1,15 +1,16 @@
 """Put one fault at a time into a copy of the package and see which tests go red.
 
-``python tests/faults/inject.py`` prints the list of faults and what caught each.
+``PYTHONPATH=tests python tests/faults/inject.py`` prints the list of faults and what caught each.
 """
 
 import shutil
 import tempfile
-from multiprocessing import get_context
 from pathlib import Path
 
 from child import judge
 from table import FAULTS, Fault
+
+from forked import forkserver
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "entropy_rl"
@@ -31,13 +32,8 @@ def copy_package(folder: Path, fault: Fault | None = None) -> Path:
 
 
 def run(source: Path, tests: tuple[str, ...]) -> dict[str, str]:
-    """The outcome of every test, run in a process of its own on the package in ``source``.
-
-    The processes are forked off a server that has imported torch but not the package: a second
-    each instead of five.
-    """
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["gymnasium", "hypothesis", "pytest", "scipy.stats", "torch"])
+    """The outcome of every test, run in a process of its own on the package in ``source``."""
+    context = forkserver()
     verdict, sender = context.Pipe(duplex=False)
     log = source.with_name("log")
     process = context.Process(target=judge, args=(ROOT, source, tests, log, sender))

@@ -307,7 +307,7 @@ FAULTS = (
     ),
     Fault(
         "a loaded snapshot shared with the baseline's optimiser",
-        "algorithms/baseline.py",
+        "algorithms/regression.py",
         'self.optimiser.load_state_dict(copied(state["optimiser"]))',
         'self.optimiser.load_state_dict(state["optimiser"])',
         (RESUME + "test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers",),

@@ -21,11 +21,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.context import Context, Minibatch
+from entropy_rl.algorithms.entropy_critic import EntropyCritic
 from entropy_rl.conditionals import Chain
 from entropy_rl.estimators import ESTIMATORS, entropy_to_go, exact
 from entropy_rl.losses import entropy_loss
@@ -117,15 +119,25 @@ ENTROPIES: dict[str, EntropyUse] = {
 
 @dataclass(frozen=True)
 class EntropyBaseline:
-    """A control variate of an estimator's gradient.
+    """A control variate of an estimator's gradient: a function, or a critic that learns one.
 
     Args:
         estimator: the one that takes it.
         provide: ``(policy, obs, chain) -> b``, detached, in the shape that the estimator asks for.
+        critic: ``(policy, example, hidden, learning_rate)`` makes a critic with such a ``provide``
+            of its own, for one training: see :class:`EntropyCritic`.
+
+    Raises:
+        ValueError: both or neither of the two.
     """
 
     estimator: str
-    provide: Callable[[object, Observation, Chain], Tensor]
+    provide: Callable[[object, Observation, Chain], Tensor] | None = None
+    critic: Callable[[Any, Observation, int, float], EntropyCritic] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.provide is None) == (self.critic is None):
+            raise _validate.fail("critic", "either it or provide", self)
 
 
 ENTROPY_BASELINES: dict[str, EntropyBaseline] = {
@@ -137,4 +149,5 @@ ENTROPY_BASELINES: dict[str, EntropyBaseline] = {
         "crude_gradient",
         lambda policy, obs, chain: exact(policy, obs).value,  # type: ignore[arg-type]
     ),
+    "critic": EntropyBaseline("unbiased_gradient", critic=EntropyCritic),
 }

@@ -15,6 +15,7 @@ from entropy_rl.algorithms.choices import ADVANTAGES, SURROGATES
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
 from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES
+from entropy_rl.algorithms.entropy_critic import EntropyCritic, Lesson
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.rollout import (
     Rollout,
@@ -84,6 +85,7 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed ^ _BASELINE_STREAM)
             self.baseline = make_baseline(env.observation_space, config, device)
+            self.critic = self._make_critic(device)
         self.working = WorkingCopy(policy, config.precision)
         self.optimiser = _optimiser(policy, config)
         self.batches = -(-config.episodes // config.batch)
@@ -131,13 +133,18 @@ class Trainer:
             targets = ADVANTAGES[c.row.advantage](context)
         advantage = rollout.rows(targets.advantage)
         every = torch.arange(len(rollout), device=advantage.device)
-        entropies = []
+        entropies, lessons = [], []
         for _ in range(c.epochs):
             for rows in minibatch_rows(rollout, every, c.minibatches, self._shuffle):
-                entropies.append(self._update(context, rows, advantage))
+                minibatch = self._update(context, rows, advantage)
+                entropies.append(minibatch.estimate.value.mean())
+                if self.critic is not None:
+                    obs, chain = rows_of(rollout.obs, rows), minibatch.chain
+                    lessons.append(self.critic.lesson(obs, chain, minibatch.log_weights))
+        critic_loss = self._learn_critic(lessons)
         loss = self._learn_baseline(rollout, targets)
         self.played, self.steps = self.played + rollout.r_t.shape[1], self.steps + len(rollout)
-        self._record(rollout, torch.stack(entropies).mean(), loss)
+        self._record(rollout, torch.stack(entropies).mean(), loss, critic_loss)
 
     def context(self, rollout: Rollout) -> Context:
         """What the choices are given: ratios, values, and the entropy if it is in the return."""
@@ -204,6 +211,8 @@ class Trainer:
         # An optimiser keeps the tensors that it is given, and changes them in place.
         self.optimiser.load_state_dict(copied(state["optimiser"]))
         self.baseline.load_state_dict(state["baseline"])
+        if self.critic is not None:
+            self.critic.load_state_dict(state["critic"])
         self.generator.set_state(state["generator"])
         self.played, self.steps, self.updates = state["counts"]
         self.curves = copied(state["curves"])
@@ -211,7 +220,9 @@ class Trainer:
 
     def _snapshot(self) -> dict[str, Any]:
         """The state without its curves, which only grow."""
+        critic = {} if self.critic is None else {"critic": self.critic.state_dict()}
         return {
+            **critic,
             "policy": copied(self.policy.state_dict()),
             "optimiser": copied(self.optimiser.state_dict()),
             "baseline": self.baseline.state_dict(),
@@ -236,8 +247,9 @@ class Trainer:
         c, module = self.config, self.working.module
         provided = None
         if baseline is not None:
+            provide = (self.critic or ENTROPY_BASELINES[baseline]).provide
             with torch.no_grad():
-                provided = ENTROPY_BASELINES[baseline].provide(module, obs, chain)
+                provided = provide(module, obs, chain)  # type: ignore[misc]  # one of them has it
         return estimate_entropy(
             c.entropy, module, obs, chain, log_weights=weights, baseline=provided, beam=c.beam
         )
@@ -250,8 +262,8 @@ class Trainer:
             return len(rollout) / rollout.r_t.shape[1]
         return len(rows) / len(rollout.episode[rows].unique())
 
-    def _update(self, context: Context, rows: Tensor, advantage: Tensor) -> Tensor:
-        """One update; the mean entropy of the states before it."""
+    def _update(self, context: Context, rows: Tensor, advantage: Tensor) -> Minibatch:
+        """One update; the minibatch as it was before."""
         parameters, calls = list(self.policy.parameters()), count()
 
         def losses() -> tuple[Tensor, Minibatch]:
@@ -279,7 +291,7 @@ class Trainer:
         self._require_finite("updated parameters", *parameters)
         self.working.refresh()
         self.updates += 1
-        return minibatch.estimate.value.mean()
+        return minibatch
 
     def _learn_baseline(self, rollout: Rollout, targets: Targets) -> Tensor:
         c, value = self.config, rollout.rows(targets.value)
@@ -297,13 +309,32 @@ class Trainer:
                 self._require_finite("baseline loss", loss)
         return loss
 
+    def _make_critic(self, device: torch.device) -> EntropyCritic | None:
+        c = self.config
+        row = None if c.entropy_baseline is None else ENTROPY_BASELINES[c.entropy_baseline]
+        if row is None or row.critic is None:
+            return None
+        start = self.env.reset(1, generator=torch.Generator(device).manual_seed(0), device=device)
+        example = self.env.observe(start)
+        return row.critic(self.policy, example, c.baseline_hidden, c.baseline_learning_rate)
+
+    def _learn_critic(self, lessons: list[Lesson]) -> Tensor | None:
+        """Only when every update on the actions is made: until then it must not have seen them."""
+        loss = None
+        for lesson in lessons:
+            loss = self.critic.learn(lesson)  # type: ignore[union-attr]
+            self._require_finite("critic loss", loss)
+        return loss
+
     def _require_finite(self, term: str, *tensors: Tensor) -> None:
         if not _finite(tensors):
             update, good = self.updates, {**self._good, "curves": copied(self.curves)}
             self.load_state_dict(good)
             raise TrainingDiverged(update, term, good)
 
-    def _record(self, rollout: Rollout, entropy: Tensor, loss: Tensor) -> None:
+    def _record(
+        self, rollout: Rollout, entropy: Tensor, loss: Tensor, critic_loss: Tensor | None
+    ) -> None:
         discounts = self.config.discount ** torch.arange(
             len(rollout.r_t), dtype=torch.float64, device=rollout.r_t.device
         )
@@ -315,8 +346,10 @@ class Trainer:
             ("return", (discounts @ rewards).mean()),
             ("entropy", entropy),
             ("baseline_loss", loss),
+            ("critic_loss", critic_loss),
         ):
-            self.curves.setdefault(name, []).append(float(value))
+            if value is not None:
+                self.curves.setdefault(name, []).append(float(value))
 
 
 def _finite(tensors: Any) -> bool:

@@ -20,12 +20,12 @@ from entropy_rl.stepwise import Observation
 
 
 class Lesson(NamedTuple):
-    """What the critic learns from one minibatch; it holds no graph.
+    """What the critic learns from one minibatch, at R places in its chains; it holds no graph.
 
     Attributes:
-        inputs: what is known before each component but the last, ``(N, d - 1, F)``.
-        most: the most entropy that can be to come there, nats, ``(N, d - 1)``.
-        target: what came, nats, ``(N, d - 1)``.
+        inputs: what is known before the component, ``(R, F)``.
+        most: the most entropy that can be to come after it, nats, ``(R,)``.
+        target: what came, nats, ``(R,)``.
     """
 
     inputs: Tensor
@@ -95,7 +95,11 @@ class EntropyCritic(Regression):
             ``(N, d)`` in nats.
         """
         with torch.no_grad():
-            return pad(self._value(self._inputs(obs, chain), self._most(obs, chain)), (0, 1))
+            most = self._most(obs, chain)
+            something = most > 0
+            to_go = torch.zeros_like(most)
+            to_go[something] = self._value(self._inputs(obs, chain, something), most[something])
+            return pad(to_go, (0, 1))
 
     def lesson(self, obs: Observation, chain: Chain, log_weights: Tensor | None = None) -> Lesson:
         """What is to be learnt from ``chain``, to be kept until its actions have been used.
@@ -105,31 +109,40 @@ class EntropyCritic(Regression):
             chain: of the present policy along the actions drawn there.
             log_weights: their prefix ratios ``(N, d)`` if an older policy drew them.
         """
-        target = sampled_entropy_to_go(chain, log_weights=log_weights)[:, :-1]
         most = self._most(obs, chain)
-        return Lesson(self._inputs(obs, chain), most, target.to(most.dtype))
+        something = most > 0
+        target = sampled_entropy_to_go(chain, log_weights=log_weights)[:, :-1][something]
+        inputs = self._inputs(obs, chain, something)
+        return Lesson(inputs, most[something], target.to(most.dtype))
 
     def learn(self, lesson: Lesson) -> Tensor:
-        """One step down mean (bⱼ - Yⱼ)²; the loss before it."""
+        """One step down mean (bⱼ - Yⱼ)²; the loss before it. Without places: none, and 0."""
+        if not len(lesson.target):
+            return lesson.target.sum()
         value = self._value(lesson.inputs, lesson.most)
         return self.descend(baseline_loss(value, lesson.target, "mse"))
 
     def _value(self, inputs: Tensor, most: Tensor) -> Tensor:
         return most * (1 + self.network(inputs).squeeze(-1))
 
-    def _inputs(self, obs: Observation, chain: Chain) -> Tensor:
-        """What is known before each component but the last, and which it is: ``(N, d - 1, F)``."""
-        rows, before, dtype = len(chain.actions), self.d - 1, self._dtype
-        place = torch.eye(before, dtype=dtype, device=self.sizes.device).expand(rows, -1, -1)
+    def _inputs(self, obs: Observation, chain: Chain, where: Tensor) -> Tensor:
+        """What is known before a component, and which it is: ``(R, F)``.
+
+        Args:
+            obs: ``(N, …)``.
+            chain: ``(N, …)``.
+            where: bool ``(N, d - 1)``: the R places that are asked for.
+        """
+        row, place = where.nonzero(as_tuple=True)
+        each = torch.eye(self.d - 1, dtype=self._dtype, device=place.device)
         if chain.features is not None:
-            known = [chain.features[:, :-1].detach().to(dtype)]
+            known = [chain.features[row, place].detach().to(self._dtype)]
         else:
-            state = self._encode(obs).to(dtype).unsqueeze(1).expand(-1, before, -1)
-            drawn = one_hot(chain.actions[:, :-1], self.K).to(dtype).unsqueeze(1)
-            earlier = place.new_ones(before, before).tril(-1)  # [j, k]: whether k < j
+            drawn = one_hot(chain.actions[row, :-1], self.K).to(self._dtype)
+            earlier = torch.ones_like(each).tril(-1)[place]  # [r, k]: whether k < j
             prefix = drawn * earlier.unsqueeze(-1)
-            known = [state, prefix.flatten(2)]
-        return torch.cat([*known, place], -1)
+            known = [self._encode(obs).to(self._dtype)[row], prefix.flatten(1)]
+        return torch.cat([*known, each[place]], -1)
 
     def _most(self, obs: Observation, chain: Chain) -> Tensor:
         """Mⱼ(s) = Σ_{i>j} log nᵢ(s), ``(N, d - 1)``.

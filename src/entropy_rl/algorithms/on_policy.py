@@ -14,8 +14,8 @@ from entropy_rl.algorithms.baseline import make_baseline
 from entropy_rl.algorithms.choices import ADVANTAGES, SURROGATES
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
-from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES
-from entropy_rl.algorithms.entropy_critic import EntropyCritic, Lesson
+from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES, make_critic
+from entropy_rl.algorithms.entropy_critic import Lesson
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.rollout import (
     Rollout,
@@ -85,7 +85,7 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed ^ _BASELINE_STREAM)
             self.baseline = make_baseline(env.observation_space, config, device)
-            self.critic = self._make_critic(device)
+            self.critic = make_critic(env, policy, config)
         self.working = WorkingCopy(policy, config.precision)
         self.optimiser = _optimiser(policy, config)
         self.batches = -(-config.episodes // config.batch)
@@ -308,15 +308,6 @@ class Trainer:
                 loss = self.baseline.learn(rows_of(rollout.obs, chosen), value[chosen])
                 self._require_finite("baseline loss", loss)
         return loss
-
-    def _make_critic(self, device: torch.device) -> EntropyCritic | None:
-        c = self.config
-        row = None if c.entropy_baseline is None else ENTROPY_BASELINES[c.entropy_baseline]
-        if row is None or row.critic is None:
-            return None
-        start = self.env.reset(1, generator=torch.Generator(device).manual_seed(0), device=device)
-        example = self.env.observe(start)
-        return row.critic(self.policy, example, c.baseline_hidden, c.baseline_learning_rate)
 
     def _learn_critic(self, lessons: list[Lesson]) -> Tensor | None:
         """Only when every update on the actions is made: until then it must not have seen them."""

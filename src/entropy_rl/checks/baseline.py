@@ -12,7 +12,7 @@ from entropy_rl.algorithms import EntropyCritic
 from entropy_rl.checks._base import Check, checks
 from entropy_rl.checks._cases import GradientCase, gradient_cases, sums_after
 from entropy_rl.checks._enumerate import TOLERANCE, control, jacobian, total_variance
-from entropy_rl.checks._instances import F64, Instance, instances, seeded
+from entropy_rl.checks._instances import F64, SEEDS, Instance, instances, seeded
 from entropy_rl.conditionals import Conditionals
 from entropy_rl.estimators import unbiased_gradient
 
@@ -105,8 +105,9 @@ def baselined() -> Check:
         )
         guess = critic.provide(x.policy, obs, _one_further(c.chain))
         looking.append(c.error(unbiased_gradient(c.chain, guess).surrogate))
-        guess = _learnt_from_itself(x, seed, c.chain.detach())
-        taught.append(c.error(unbiased_gradient(c.chain, guess).surrogate))
+        if seed % len(SEEDS) == 0:  # 27 critics each: one instance a family will do
+            guess = _learnt_from_itself(x, seed, c.chain.detach())
+            taught.append(c.error(unbiased_gradient(c.chain, guess).surrogate))
         seen = table[component, numbers[:, 1:]]
         sighted.append(c.error(unbiased_gradient(c.chain, seen).surrogate))
         reductions.append(

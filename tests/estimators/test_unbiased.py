@@ -10,6 +10,7 @@ from entropy_rl.estimators import (
     entropy_to_go,
     exact,
     none,
+    sampled_entropy_to_go,
     smoothed,
     smoothed_mode,
     unbiased_gradient,
@@ -244,6 +245,41 @@ def test_entropy_to_go_is_the_conditional_expectation(name, kind):
             expected = (p * to_come)[same].sum() / p[same].sum()
             assert abs(found[row, j] - expected) < 1e-12
     assert not found.requires_grad
+
+
+def mean_given_prefix(p, actions, values):
+    """E[values_j | a_<j] for every row and j, from the rows that share a_<j."""
+    found = torch.zeros_like(values)
+    for row, action in enumerate(actions):
+        for j in range(actions.shape[1]):
+            same = (actions[:, :j] == action[:j]).all(-1)
+            found[row, j] = (p * values[:, j])[same].sum() / p[same].sum()
+    return found
+
+
+@kinds
+@families
+def test_the_mean_of_the_sampled_entropy_to_go_is_the_exact_one(name, kind):
+    policy, obs = build(name, kind)
+    chain, p = enumerate_paths(policy, obs)
+    found = sampled_entropy_to_go(chain)
+    assert not found.requires_grad
+    assert not found[:, -1].any()
+    exactly = entropy_to_go(policy, stack(obs, len(p)), chain.actions)
+    assert (mean_given_prefix(p, chain.actions, found) - exactly).abs().max() < 1e-12
+
+
+@kinds
+@sequential
+def test_weights_repair_the_sampled_entropy_to_go_on_stale_actions(name, kind):
+    policy, current, p_old, log_weights = stale(name, kind)
+    _, obs = build(name, kind)
+    exactly = entropy_to_go(policy, stack(obs, len(p_old)), current.actions)
+    repaired = sampled_entropy_to_go(current, log_weights=log_weights)
+    found = mean_given_prefix(p_old, current.actions, repaired)
+    assert (found - exactly).abs().max() < TOLERANCE
+    unrepaired = mean_given_prefix(p_old, current.actions, sampled_entropy_to_go(current))
+    assert (unrepaired - exactly).abs().max() > WRONG
 
 
 @kinds

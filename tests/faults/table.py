@@ -13,6 +13,7 @@ USES = "tests/algorithms/test_entropy_uses.py::"
 ROWS = "tests/algorithms/test_rows.py::"
 RESUME = "tests/algorithms/test_resume.py::"
 LOOP = "tests/algorithms/test_on_policy.py::"
+CRITIC = "tests/algorithms/test_entropy_critic.py::"
 RUNNER = "tests/experiments/test_runner.py::"
 STORE = "tests/experiments/test_store.py::"
 SWEEP = "tests/experiments/test_sweep.py::"
@@ -88,6 +89,55 @@ FAULTS = (
         (
             UNBIASED + "test_entropy_to_go_has_not_seen_its_own_component",
             UNBIASED + "test_entropy_to_go_keeps_the_mean_and_cuts_the_variance",
+        ),
+    ),
+    Fault(
+        "the critic's features see aⱼ",
+        "algorithms/entropy_critic.py",
+        "chain.features[row, place].detach()",
+        "chain.features[row, place + 1].detach()",
+        (
+            CRITIC + "test_a_critic_with_any_weights_leaves_the_gradient_unbiased",
+            CRITIC + "test_it_sees_what_came_before_and_nothing_else",
+            CRITIC + "test_it_is_the_obvious_loop",
+        ),
+    ),
+    Fault(
+        "the critic's prefix has aⱼ in it",
+        "algorithms/entropy_critic.py",
+        "torch.ones_like(each).tril(-1)[place]",
+        "torch.ones_like(each).tril()[place]",
+        (
+            CRITIC + "test_a_critic_with_any_weights_leaves_the_gradient_unbiased",
+            CRITIC + "test_it_sees_what_came_before_and_nothing_else",
+        ),
+    ),
+    Fault(
+        "the critic learns from actions before they are used up",
+        "algorithms/on_policy.py",
+        "lessons.append(self.critic.lesson(obs, chain, minibatch.log_weights))",
+        "self._learn_critic([self.critic.lesson(obs, chain, minibatch.log_weights)])",
+        (CRITIC + "test_it_learns_from_actions_only_after_they_were_used",),
+    ),
+    Fault(
+        "the critic learns from stale actions as from its policy's own",
+        "estimators/baseline.py",
+        "sum_after(before * chain.entropies.detach()) / before",
+        "sum_after(before * chain.entropies.detach())",
+        (
+            UNBIASED + "test_weights_repair_the_sampled_entropy_to_go_on_stale_actions",
+            CRITIC + "test_stale_actions_teach_it_the_same",
+        ),
+    ),
+    Fault(
+        "the critic forgotten in what is loaded",
+        "algorithms/on_policy.py",
+        'self.critic.load_state_dict(state["critic"])',
+        "pass",
+        (
+            RESUME + "test_a_training_resumed_from_its_state_ends_with_the_same_numbers",
+            RESUME + "test_the_last_good_state_is_the_one_before_the_batch",
+            RUNNER + "test_resumed_is_uninterrupted",
         ),
     ),
     Fault(

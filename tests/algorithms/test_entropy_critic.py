@@ -229,7 +229,7 @@ def test_it_tells_states_apart_where_a_constant_cannot():
 
 
 def test_stale_actions_teach_it_the_same():
-    """Least squares on an older policy's actions, all of them, weighted by their probability."""
+    """The mean of its targets over an older policy's actions, given what came before."""
     policy, obs, _, _, critic, _ = enumerated("table")
     behaviour, one = build("table", seed=1)
     old, p_old = enumerate_paths(behaviour, one)
@@ -238,6 +238,10 @@ def test_stale_actions_teach_it_the_same():
     target = lesson.target.unflatten(0, (len(p_old), 2))
     exactly = entropy_to_go(policy, obs, old.actions)
     assert abs(p_old @ target[:, 0] - exactly[0, 0]) < 1e-12
+    for first in range(3):
+        same = old.actions[:, 0] == first
+        mean = p_old[same] @ target[same, 1] / p_old[same].sum()
+        assert abs(mean - exactly[same, 1][0]) < 1e-12
 
 
 def watch(monkeypatch, *names):

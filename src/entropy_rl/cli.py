@@ -31,6 +31,8 @@ class Train:
     """Family."""
     entropy: str | None = None
     """Estimator of the entropy."""
+    entropy_baseline: str | None = None
+    """Baseline of the entropy's gradient: critic or to_go (of unbiased_gradient), or state."""
     beta: float | None = None
     """Weight of the entropy, reward per nat."""
     beam: int | None = None
@@ -57,7 +59,10 @@ class Train:
         from entropy_rl.algorithms import TrainingDiverged, preset
         from entropy_rl.algorithms.runs import run_preset
 
-        names = ("algorithm", "entropy", "beta", "beam", "episodes", "learning_rate", "precision")
+        names = (
+            "algorithm", "entropy", "entropy_baseline", "beta", "beam", "episodes",
+            "learning_rate", "precision",
+        )  # fmt: skip
         changes = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
         if changes.get("entropy") == "none" and self.beta is None:
             changes["beta"] = 0.0

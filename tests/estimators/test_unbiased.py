@@ -1,5 +1,7 @@
 """What each estimator is unbiased for, by enumerating every joint action (no sampling)."""
 
+import math
+
 import pytest
 import torch
 
@@ -27,6 +29,7 @@ from enumeration import (
     mean_gradient,
     prefix_function,
     relative,
+    seeded,
     stack,
 )
 
@@ -316,6 +319,20 @@ def test_entropy_to_go_takes_every_batch_shape(batch):
     assert found.shape == chain.actions.shape
     whole = found[..., 0] + chain.entropies[..., 0]
     assert torch.allclose(whole, exact(policy, stack(obs, *batch)).value, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("batch", [(), (4,), (2, 3), (0,)])
+@pytest.mark.parametrize("paths", [(1,), (5,), (2, 2)])
+def test_entropy_to_go_takes_several_paths_in_every_state(batch, paths):
+    policy, obs = build("lstm", "masked")
+    generator = seeded(3)
+    obs = stack(obs, *batch)
+    size = obs["observation"].shape
+    obs["observation"] = torch.randn(size, generator=generator, dtype=torch.float64)
+    actions = torch.stack([policy.sample(obs, generator).actions for _ in range(math.prod(paths))])
+    found = entropy_to_go(policy, obs, actions.view(*paths, *batch, 3))
+    one_by_one = torch.stack([entropy_to_go(policy, obs, path) for path in actions])
+    assert torch.allclose(found, one_by_one.view_as(found), atol=1e-12, rtol=0)
 
 
 def test_theorem_4_by_the_double_sum():

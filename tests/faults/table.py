@@ -84,8 +84,8 @@ FAULTS = (
     Fault(
         "the baseline sees aⱼ",
         "estimators/baseline.py",
-        "unflatten(torch.stack(baselines, 1), batch)",
-        "unflatten(torch.stack([*baselines[1:], baselines[-1]], 1), batch)",
+        "unflatten(torch.stack(baselines, 1), paths + batch)",
+        "unflatten(torch.stack([*baselines[1:], baselines[-1]], 1), paths + batch)",
         (
             UNBIASED + "test_entropy_to_go_has_not_seen_its_own_component",
             UNBIASED + "test_entropy_to_go_keeps_the_mean_and_cuts_the_variance",

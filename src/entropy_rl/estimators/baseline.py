@@ -33,10 +33,11 @@ def entropy_to_go(policy: StepPolicy, obs: Observation, actions: Tensor) -> Tens
     Args:
         policy: a step policy.
         obs: its observation, ``(*batch, …)``.
-        actions: ``(*batch, d)``, int64 in [0, K): the path along which b is read.
+        actions: ``(*paths, *batch, d)``, int64 in [0, K): the path along which b is read, or
+            several in every state, for which the tree is walked once.
 
     Returns:
-        ``(*batch, d)`` in nats, detached; the last one is 0.
+        of the shape of ``actions``, in nats, detached; the last component's is 0.
 
     Raises:
         ValueError: actions of another shape or dtype, out of range, or masked.
@@ -44,12 +45,13 @@ def entropy_to_go(policy: StepPolicy, obs: Observation, actions: Tensor) -> Tens
     Source: this project's; zhang2018, Theorem 4, has no baseline.
     """
     batch = policy.batch_shape(obs)
-    rows = check_actions(policy, batch, actions)
+    paths = _validate.integer("actions", actions).shape[: -1 - len(batch)]
+    rows = check_actions(policy, paths + batch, actions)
     with torch.no_grad():
         levels = list(prefix_tree(policy, obs))
         still_to_come = _still_to_come(levels)
-        baselines = [still_to_come[0]]
-        at = torch.arange(len(rows), device=rows.device)
+        at = torch.arange(batch.numel(), device=rows.device).repeat(paths.numel())
+        baselines = [still_to_come[0][at]]
         for i, (log_probs, _, _) in enumerate(levels):
             legal = log_probs > -torch.inf
             if not legal[at, rows[:, i]].all():
@@ -59,7 +61,7 @@ def entropy_to_go(policy: StepPolicy, obs: Observation, actions: Tensor) -> Tens
                 number = legal.flatten().cumsum(0).view_as(legal) - 1
                 at = number[at, rows[:, i]]
                 baselines.append(still_to_come[i + 1][at])
-        return unflatten(torch.stack(baselines, 1), batch)
+        return unflatten(torch.stack(baselines, 1), paths + batch)
 
 
 def sampled_entropy_to_go(chain: Chain, *, log_weights: Tensor | None = None) -> Tensor:

@@ -113,9 +113,9 @@ def measure(settings: Settings, progress: bool = True) -> list[Row]:
     """
     env, policy = settings.preset.make(settings.seed)
     trainer = Trainer(env, policy, settings.preset.config, settings.seed)
-    looks = {round(share * trainer.batches): share for share in SHARES}
+    looks = {round(share * trainer.batches) for share in SHARES}
     costs = 2 * 3 * (settings.rounds + 1)
-    total = trainer.batches + len(SHARES) * 2 * settings.draws + costs
+    total = trainer.batches + len(looks) * 2 * settings.draws + costs
     rows: list[Row] = []
     with _bar(total, progress) as advance:
         for batch in range(trainer.batches + 1):
@@ -126,7 +126,7 @@ def measure(settings: Settings, progress: bool = True) -> list[Row]:
                 found = look(trainer, settings, batch, advance)
                 if batch in (0, trainer.batches):
                     found += costs_of(settings, trainer.policy, advance)
-                rows += [{"share": looks[batch], **row} for row in found]
+                rows += [{"share": batch / trainer.batches, **row} for row in found]
     return rows
 
 

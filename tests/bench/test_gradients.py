@@ -1,0 +1,184 @@
+"""The benchmark of gradients: what it measures, against enumeration; what it writes."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from entropy_rl.algorithms import OnPolicyConfig, Trainer, preset
+from entropy_rl.algorithms.rollout import rows_of
+from entropy_rl.bench import gradients
+from entropy_rl.bench.gradients import Settings
+from entropy_rl.envs import HuntersRabbits
+from entropy_rl.estimators import exact, smoothed, unbiased_gradient
+from entropy_rl.experiments import RunSpec
+from entropy_rl.experiments.files import load_record
+from entropy_rl.policies import make_policy
+
+TINY = Settings(hunters=2, episodes=64, draws=4, rounds=1, states=6, batch=4, exact=True)
+ESTIMATORS = {"smoothed", "unbiased_gradient", "constant", "critic", "to_go"}
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    """Two batches of 32 episodes make the training of ``TINY``."""
+    small = preset("hunters").but(batch=32, minibatches=2)
+    monkeypatch.setattr(gradients, "preset", lambda name: small)
+
+
+@pytest.fixture(scope="module")
+def trainer():
+    """Three hunters on 3×3 and an LSTM that is far from uniform."""
+    game = HuntersRabbits(size=3, hunters=3)
+    torch.manual_seed(0)
+    policy = make_policy("lstm", game.observation_space, game.action_space, hidden_size=8)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter *= 4
+    config = OnPolicyConfig(
+        episodes=64, batch=16, minibatches=1, cap=3,
+        entropy="unbiased_gradient", entropy_baseline="critic", learning_rate=1e-4,
+    )  # fmt: skip
+    trainer = Trainer(game, policy, config, 0)
+    trainer.step()
+    return trainer
+
+
+def seen(trainer, count):
+    generator = torch.Generator().manual_seed(1)
+    rollout = gradients.play(trainer, dataclasses.replace(TINY, batch=32), generator)
+    return rows_of(rollout.obs, torch.arange(count)), generator
+
+
+def found(rows, quantity):
+    return {row["estimator"]: row for row in rows if row["quantity"] == quantity}
+
+
+def enumerated(policy, obs, estimator):
+    """Σ p ‖∇ - mean‖² over all joint actions of one state."""
+    actions = torch.cartesian_prod(*[torch.arange(9)] * 3)
+    legal = obs["action_mask"][0][torch.arange(3), actions].all(-1)
+    actions = actions[legal]
+    many = {k: v.expand(len(actions), *v.shape[1:]) for k, v in obs.items()}
+    chain = policy.conditionals(many, actions)
+    p = chain.log_prob.detach().exp()
+    surrogate = estimator(chain).surrogate
+    each = torch.stack([gradients.flat_gradient(x, policy) for x in surrogate])
+    return float(p @ (each - p @ each).square().sum(-1))
+
+
+def test_the_variance_is_that_of_all_joint_actions(trainer):
+    """One state, 400 draws; the seed is fixed, and the intervals are those of 99.9 %."""
+    obs, generator = seen(trainer, 1)
+    settings = dataclasses.replace(TINY, draws=400)
+    mean_to_go = torch.zeros(3)
+    rows = gradients.in_states(trainer, settings, obs, mean_to_go, generator, lambda: None)
+    variances = found(rows, "variance")
+    assert set(variances) == ESTIMATORS
+    for name, estimator in (("smoothed", smoothed), ("unbiased_gradient", unbiased_gradient)):
+        row, truth = variances[name], enumerated(trainer.policy, obs, estimator)
+        half = 3.3 / 1.966 * (row["high"] - row["value"])
+        assert abs(row["value"] - truth) < half < 0.3 * truth
+    assert variances["constant"]["value"] == variances["unbiased_gradient"]["value"]
+
+
+def test_the_bias_is_seen_where_there_is_one(trainer):
+    """Of four unbiased ones all intervals, widened to 99.9 %, hold 0; the smoothed one's not."""
+    obs, generator = seen(trainer, 8)
+    settings = dataclasses.replace(TINY, draws=300)
+    rows = gradients.in_states(trainer, settings, obs, torch.ones(3), generator, lambda: None)
+    for name, row in found(rows, "squared_bias_share").items():
+        half = 3.3 / 1.968 * (row["high"] - row["value"])
+        assert (abs(row["value"]) < half) == (name != "smoothed")
+    assert found(rows, "squared_bias_share")["smoothed"]["value"] > 1e-3
+    errors = found(rows, "error")
+    assert 0 < errors["critic"]["value"] < 2 * found(rows, "spread")["to_go"]["value"] + 3
+
+
+def test_the_exact_gradient_is_taken_in_parts(trainer):
+    obs, _ = seen(trainer, 11)
+    whole = gradients.flat_gradient(exact(trainer.policy, obs).surrogate.mean(), trainer.policy)
+    assert (gradients.exact_gradient(trainer.policy, obs) - whole).abs().max() < 1e-6
+
+
+def test_in_batches_the_update_is_the_reward_and_the_entropy(trainer):
+    before = trainer.state_dict()
+    settings = dataclasses.replace(TINY, draws=5)
+    mean = torch.zeros(3)
+    rows = gradients.in_batches(
+        trainer, settings, mean, torch.Generator().manual_seed(0), lambda: None
+    )
+    update, reward = found(rows, "update_variance"), found(rows, "variance")["reward"]
+    assert set(update) == ESTIMATORS - {"to_go"}
+    assert 0.5 < update["smoothed"]["value"] / reward["value"] < 2, "β is small"
+    assert update["smoothed"]["value"] != reward["value"]
+    same(before, trainer.state_dict())
+
+
+def same(a, b):
+    """Nested states are equal, bit for bit."""
+    assert type(a) is type(b)
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            same(a[key], b[key])
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    else:
+        assert a == b
+
+
+def test_looking_changes_nothing_of_the_training(monkeypatch, small_batches):
+    made = []
+
+    class Kept(Trainer):
+        def __init__(self, *args):
+            super().__init__(*args)
+            made.append(self)
+
+    monkeypatch.setattr(gradients, "Trainer", Kept)
+    monkeypatch.setattr(gradients, "costs_of", lambda *args: [])
+    rows = gradients.measure(TINY, progress=False)
+    chosen = TINY.preset
+    plain = Trainer(*chosen.make(0), chosen.config, 0)
+    while not plain.finished:
+        plain.step()
+    same(made[0].state_dict(), plain.state_dict())
+    assert {row["share"] for row in rows} == {0.0, 0.5, 1.0}, "two batches have no quarter"
+    again = gradients.measure(TINY, progress=False)
+    assert again == rows
+
+
+def test_what_is_written_can_be_read(tmp_path, small_batches, capsys):
+    out = tmp_path / "gradients.json"
+    words = "--hunters 2 --episodes 64 --draws 3 --rounds 1 --states 4 --batch 2 --seed 3 --quiet"
+    threads = torch.get_num_threads()
+    gradients.main([*words.split(), "--out", str(out)])
+    assert torch.get_num_threads() == threads
+    record = load_record(out.read_bytes())
+    assert record["format"] == gradients.FORMAT
+    assert record["settings"]["draws"] == 3
+    assert RunSpec.from_json(record["spec"]).config.entropy_baseline == "critic"
+    assert {"commit", "versions", "hardware", "seconds", "threads"} <= record.keys()
+    costs = {r["estimator"]: r for r in record["rows"] if r["quantity"] == "cost_over_smoothed"}
+    assert set(costs) == {"smoothed", "unbiased_gradient", "critic"}
+    assert costs["smoothed"]["value"] == 1
+    assert not [r for r in record["rows"] if r["quantity"] == "squared_bias_share"]
+    assert json.loads(out.read_text())["rows"] == record["rows"]
+    assert "variance_over_smoothed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--hunters 1 --out a.json", "hunters: expected a number ≥ 2"),
+        ("--draws 2 --out a.json", "draws: expected a number ≥ 3"),
+        ("--out nowhere/a.json", "out: expected a file in an existing folder"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before(words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gradients, "measure", lambda *args: pytest.fail("it began"))
+    with pytest.raises(ValueError, match=message):
+        gradients.main(words.split())

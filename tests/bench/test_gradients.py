@@ -6,15 +6,17 @@ import json
 import pytest
 import torch
 
-from entropy_rl.algorithms import OnPolicyConfig, Trainer, preset
+from entropy_rl.algorithms import ADVANTAGES, OnPolicyConfig, Trainer, preset
 from entropy_rl.algorithms.rollout import rows_of
 from entropy_rl.bench import gradients
 from entropy_rl.bench.gradients import Settings
+from entropy_rl.bench.moments import variance
 from entropy_rl.envs import HuntersRabbits
 from entropy_rl.estimators import exact, smoothed, unbiased_gradient
 from entropy_rl.experiments import RunSpec
 from entropy_rl.experiments.files import load_record
 from entropy_rl.policies import make_policy
+from enumeration import seeded
 
 TINY = Settings(hunters=2, episodes=64, draws=4, rounds=1, states=6, batch=4, exact=True)
 ESTIMATORS = {"smoothed", "unbiased_gradient", "constant", "critic", "to_go"}
@@ -37,7 +39,7 @@ def trainer():
         for parameter in policy.parameters():
             parameter *= 4
     config = OnPolicyConfig(
-        episodes=64, batch=16, minibatches=1, cap=3,
+        episodes=64, batch=16, minibatches=2, cap=3, beta=1.0,
         entropy="unbiased_gradient", entropy_baseline="critic", learning_rate=1e-4,
     )  # fmt: skip
     trainer = Trainer(game, policy, config, 0)
@@ -46,7 +48,7 @@ def trainer():
 
 
 def seen(trainer, count):
-    generator = torch.Generator().manual_seed(1)
+    generator = seeded(1)
     rollout = gradients.play(trainer, dataclasses.replace(TINY, batch=32), generator)
     return rows_of(rollout.obs, torch.arange(count)), generator
 
@@ -102,18 +104,21 @@ def test_the_exact_gradient_is_taken_in_parts(trainer):
     assert (gradients.exact_gradient(trainer.policy, obs) - whole).abs().max() < 1e-6
 
 
-def test_in_batches_the_update_is_the_reward_and_the_entropy(trainer):
-    before = trainer.state_dict()
-    settings = dataclasses.replace(TINY, draws=5)
-    mean = torch.zeros(3)
-    rows = gradients.in_batches(
-        trainer, settings, mean, torch.Generator().manual_seed(0), lambda: None
-    )
-    update, reward = found(rows, "update_variance"), found(rows, "variance")["reward"]
-    assert set(update) == ESTIMATORS - {"to_go"}
-    assert 0.5 < update["smoothed"]["value"] / reward["value"] < 2, "β is small"
-    assert update["smoothed"]["value"] != reward["value"]
-    same(before, trainer.state_dict())
+def test_in_batches_the_update_is_the_one_that_the_trainer_makes(trainer):
+    settings, mean = dataclasses.replace(TINY, draws=5), torch.zeros(3)
+    rows = gradients.in_batches(trainer, settings, mean, seeded(0), lambda: None)
+    assert set(found(rows, "update_variance")) == ESTIMATORS - {"to_go"}
+    generator, updates = seeded(0), []
+    for _ in range(5):
+        rollout = gradients.play(trainer, settings, generator)
+        context = trainer.context(rollout)
+        advantage = rollout.rows(ADVANTAGES["return"](context).advantage)
+        terms, _ = trainer.losses(context, torch.arange(len(rollout)), advantage)
+        updates.append(gradients.flat_gradient(-sum(terms.values()), trainer.policy))
+    expected = variance(torch.stack(updates))[0]
+    update = found(rows, "update_variance")
+    assert abs(update["critic"]["value"] / expected - 1) < 1e-4
+    assert abs(update["unbiased_gradient"]["value"] / expected - 1) > 1e-2
 
 
 def same(a, b):
@@ -138,7 +143,6 @@ def test_looking_changes_nothing_of_the_training(monkeypatch, small_batches):
             made.append(self)
 
     monkeypatch.setattr(gradients, "Trainer", Kept)
-    monkeypatch.setattr(gradients, "costs_of", lambda *args: [])
     rows = gradients.measure(TINY, progress=False)
     chosen = TINY.preset
     plain = Trainer(*chosen.make(0), chosen.config, 0)
@@ -147,7 +151,7 @@ def test_looking_changes_nothing_of_the_training(monkeypatch, small_batches):
     same(made[0].state_dict(), plain.state_dict())
     assert {row["share"] for row in rows} == {0.0, 0.5, 1.0}, "two batches have no quarter"
     again = gradients.measure(TINY, progress=False)
-    assert again == rows
+    assert [r for r in again if r["where"] != "cost"] == [r for r in rows if r["where"] != "cost"]
 
 
 def test_what_is_written_can_be_read(tmp_path, small_batches, capsys):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import t
 
 from entropy_rl.bench.moments import interval, squared_bias, variance
 
@@ -46,6 +47,16 @@ def test_they_are_the_obvious_loops():
 def test_a_large_mean_costs_no_digits():
     draws = (normal(50, 1) + 1e3).float()
     assert abs(variance(draws)[0] / variance_by_hand(draws.double()) - 1) < 1e-4
+
+
+def test_the_interval_of_a_mean_is_students():
+    x = normal(9, 2)[:, 0].numpy()
+    left = [(x.sum() - x[k]) / 8 for k in range(9)]
+    low, high = t.interval(0.95, 8, x.mean(), x.std(ddof=1) / 3)
+    assert (
+        np.abs(np.subtract(interval(np.array([x.mean(), *left])), (x.mean(), low, high))).max()
+        < 1e-12
+    )
 
 
 def paired(draws):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,11 +15,12 @@ from entropy_rl.bench.moments import variance
 from entropy_rl.envs import HuntersRabbits
 from entropy_rl.estimators import exact, smoothed, unbiased_gradient
 from entropy_rl.experiments import RunSpec
-from entropy_rl.experiments.files import load_record
+from entropy_rl.experiments.files import dump_record
 from entropy_rl.policies import make_policy
 from enumeration import seeded
 
 TINY = Settings(hunters=2, episodes=64, draws=4, rounds=1, states=6, batch=4, exact=True)
+MEASURED = Path(__file__).parents[2] / "data" / "measured"
 ESTIMATORS = {"smoothed", "unbiased_gradient", "constant", "critic", "to_go"}
 
 
@@ -160,8 +162,7 @@ def test_what_is_written_can_be_read(tmp_path, small_batches, capsys):
     threads = torch.get_num_threads()
     gradients.main([*words.split(), "--out", str(out)])
     assert torch.get_num_threads() == threads
-    record = load_record(out.read_bytes())
-    assert record["format"] == gradients.FORMAT
+    record = gradients.load(out)
     assert record["settings"]["draws"] == 3
     assert RunSpec.from_json(record["spec"]).config.entropy_baseline == "critic"
     assert {"commit", "versions", "hardware", "seconds", "threads"} <= record.keys()
@@ -171,6 +172,35 @@ def test_what_is_written_can_be_read(tmp_path, small_batches, capsys):
     assert not [r for r in record["rows"] if r["quantity"] == "squared_bias_share"]
     assert json.loads(out.read_text())["rows"] == record["rows"]
     assert "variance_over_smoothed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fault", ["truncated", "altered", "of another format"])
+def test_a_file_that_is_not_as_it_was_written_is_refused_by_name(tmp_path, fault):
+    out = tmp_path / "gradients.json"
+    whole = gradients.record(TINY, [], {"cpu": 1.0})
+    if fault == "of another format":
+        whole["format"] = "entropy_rl.gradients/0"
+    content = dump_record(whole)
+    if fault == "truncated":
+        content = content[:-9]
+    elif fault == "altered":
+        content = content.replace(b'"cpu":1.0', b'"cpu":2.0')
+    out.write_bytes(content)
+    with pytest.raises(ValueError, match="gradients.json: "):
+        gradients.load(out)
+
+
+@pytest.mark.parametrize("hunters", [3, 5])
+def test_the_measured_tables_are_whole_and_of_committed_code(hunters):
+    record = gradients.load(MEASURED / f"gradients-{hunters}.json")
+    settings = Settings(**record["settings"])
+    assert settings.hunters == hunters
+    assert settings.exact
+    assert RunSpec.from_json(record["spec"]) == RunSpec.of(settings.preset, settings.seed)
+    assert record["commit"].isalnum(), "a + is for code that was changed"
+    assert {row["share"] for row in record["rows"]} == {0.0, 0.25, 0.5, 1.0}
+    for quantity in ("variance_over_smoothed", "squared_bias_share", "cost_over_smoothed"):
+        assert {"smoothed", "unbiased_gradient", "critic"} <= set(found(record["rows"], quantity))
 
 
 @pytest.mark.parametrize(

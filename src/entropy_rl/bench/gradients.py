@@ -42,7 +42,7 @@ from entropy_rl.estimators import (
     unbiased_gradient,
 )
 from entropy_rl.experiments import RunSpec
-from entropy_rl.experiments.files import dump_record, write_whole
+from entropy_rl.experiments.files import dump_record, load_record, write_whole
 from entropy_rl.experiments.runner import hardware, versions
 from entropy_rl.losses import policy_gradient_loss
 from entropy_rl.stepwise import Observation, tree_entropy
@@ -380,6 +380,22 @@ def record(settings: Settings, rows: list[Row], seconds: dict[str, float]) -> di
         "seconds": seconds,
         "rows": rows,
     }
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The record that :func:`main` wrote; its ``rows`` make a table.
+
+    Raises:
+        ValueError: naming the file, if it is truncated, altered or of another kind.
+        FileNotFoundError: no such file.
+    """
+    try:
+        found = load_record(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if found.get("format") != FORMAT:
+        raise ValueError(f"{path}: expected format {FORMAT!r}, got {found.get('format')!r}")
+    return found
 
 
 def show(rows: list[Row]) -> None:

@@ -186,7 +186,7 @@ def test_a_file_that_is_not_as_it_was_written_is_refused_by_name(tmp_path, fault
     elif fault == "altered":
         content = content.replace(b'"cpu":1.0', b'"cpu":2.0')
     out.write_bytes(content)
-    with pytest.raises(ValueError, match="gradients.json: "):
+    with pytest.raises(ValueError, match=r"gradients\.json: "):
         gradients.load(out)
 
 

@@ -7,8 +7,7 @@ import io
 import platform
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from torch import nn
 
 from entropy_rl import _validate
+from entropy_rl._threads import one_thread
 from entropy_rl.algorithms import Trainer, TrainingDiverged, evaluate
 from entropy_rl.algorithms.runs import commit, processor
 from entropy_rl.envs import Core
@@ -53,7 +53,7 @@ def run_spec(
         OSError: naming the file that could not be written.
         TrainingDiverged: its last good state is in the store, as ``<hash>.diverged.pt``.
     """
-    with _one_thread():
+    with one_thread():
         run = _Training(spec)
         path = store.path(spec.hash, "ckpt")
         if path.exists():
@@ -101,7 +101,7 @@ def first_updates(spec: RunSpec) -> dict[str, Any]:
         As in a sidecar, "updates", how many that were (the first number of whole batches ≥ 20),
         and "sha256", of the parameters after them.
     """
-    with _one_thread():
+    with one_thread():
         run = _Training(spec)
         while run.fingerprint is None:
             run.step()
@@ -195,17 +195,6 @@ def parameters_sha256(policy: nn.Module) -> str:
 def _commit() -> str | None:
     """The commit of the code: asked once, because a process keeps the code it began with."""
     return commit()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread: with more the sums of a matrix product may be in another order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _save_diverged(path: Path, spec: RunSpec, error: TrainingDiverged) -> None:

@@ -8,7 +8,7 @@ import torch
 from small import data_files, small
 
 from entropy_rl.algorithms import TrainingDiverged
-from entropy_rl.experiments import RunSpec, Store, first_updates, run_spec, runner
+from entropy_rl.experiments import RunSpec, Store, beginning, run_spec, runner
 from entropy_rl.policies import load_policy
 
 
@@ -143,15 +143,15 @@ def test_a_run_that_diverges_leaves_its_last_good_state(tmp_path, monkeypatch):
 def test_the_first_updates_can_be_made_again(whole):
     spec, store = whole
     kept = store.load(spec.hash).record["first_updates"]
-    assert first_updates(spec) == kept
-    assert first_updates(dataclasses.replace(spec, seed=1)) != kept
+    assert beginning(spec) == kept
+    assert beginning(dataclasses.replace(spec, seed=1)) != kept
 
 
 def test_a_run_of_fewer_updates_has_the_fingerprint_of_its_end(tmp_path):
     spec, store = small(episodes=32), Store(tmp_path)
     run_spec(spec, store)
     assert store.load(spec.hash).record["first_updates"]["updates"] == 4
-    assert first_updates(spec) == store.load(spec.hash).record["first_updates"]
+    assert beginning(spec) == store.load(spec.hash).record["first_updates"]
 
 
 def test_the_trained_policy_is_kept_where_it_is_asked(tmp_path):

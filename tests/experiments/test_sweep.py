@@ -226,6 +226,28 @@ def test_a_stale_run_is_found(tmp_path, monkeypatch, capsys):
     assert f"wrong: {small(0, 'none').hash}: stale" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("factor", "fine"), [(1 + 1e-7, True), (-1.0, False)], ids=["rounding", "another sign"]
+)
+def test_on_another_machine_the_first_batches_have_to_agree(tmp_path, monkeypatch, factor, fine):
+    from entropy_rl.algorithms import SURROGATES
+    from entropy_rl.experiments import results
+
+    store, _ = swept(tmp_path, only={"entropy": "none", "seed": "0"})
+    run = store.load(small(0, "none").hash)
+    healthy = SURROGATES["score_function"]
+    monkeypatch.setitem(SURROGATES, "score_function", lambda x: healthy(x) * factor)
+    assert "stale" in results.staleness(run), "on the same machine the bits decide"
+    other = {"machine": "another", "processor": "another"}
+    monkeypatch.setattr(results, "hardware", lambda device: other)
+    reason = results.staleness(run)
+    if fine:
+        assert reason is None
+    else:
+        assert "not for rounding alone (steps" in reason
+        assert "hardware were" in reason
+
+
 def test_names_are_found():
     assert experiment("zhang2018.table1").folder == "zhang2018"
     with pytest.raises(ValueError, match=r"did you mean 'zhang2018.table1'"):

@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl import _validate
+from entropy_rl._threads import one_thread
 from entropy_rl.algorithms import ADVANTAGES, Preset, Rollout, Trainer, play_episodes, preset, train
 from entropy_rl.algorithms.rollout import rows_of
 from entropy_rl.algorithms.runs import check_writable, commit
@@ -434,18 +435,14 @@ def main(arguments: list[str] | None = None) -> None:
     out, quiet = given.pop("out"), given.pop("quiet")
     settings = Settings(**given)
     check_writable("out", out)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     wall, cpu = time.perf_counter(), time.process_time()
-    try:
+    with one_thread():
         rows = measure(settings, not quiet)
         spent = {
             "wall": round(time.perf_counter() - wall, 1),
             "cpu": round(time.process_time() - cpu, 1),
         }
         write_whole(out, dump_record(record(settings, rows, spent)))
-    finally:
-        torch.set_num_threads(threads)
     show(rows)
 
 

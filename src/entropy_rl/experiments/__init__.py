@@ -11,7 +11,7 @@ from entropy_rl.experiments.declaration import (
     label,
     register_experiment,
 )
-from entropy_rl.experiments.runner import first_updates, run_spec
+from entropy_rl.experiments.runner import beginning, run_spec
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Store, StoredRun, runs_folder
 from entropy_rl.experiments.sweeping import Report, sweep
@@ -29,9 +29,9 @@ __all__ = [
     "RunSpec",
     "Store",
     "StoredRun",
+    "beginning",
     "describe",
     "experiment",
-    "first_updates",
     "label",
     "register_experiment",
     "run_spec",

@@ -7,8 +7,7 @@ import io
 import platform
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from torch import nn
 
 from entropy_rl import _validate
+from entropy_rl._threads import one_thread
 from entropy_rl.algorithms import Trainer, TrainingDiverged, evaluate
 from entropy_rl.algorithms.runs import commit, processor
 from entropy_rl.envs import Core
@@ -28,6 +28,8 @@ from entropy_rl.experiments.store import Store
 from entropy_rl.policies import save_policy
 
 FIRST_UPDATES = 20
+FIRST_BATCHES = 2
+SAMPLED = 128
 CHECKPOINT_SECONDS = 60.0
 
 
@@ -53,7 +55,7 @@ def run_spec(
         OSError: naming the file that could not be written.
         TrainingDiverged: its last good state is in the store, as ``<hash>.diverged.pt``.
     """
-    with _one_thread():
+    with one_thread():
         run = _Training(spec)
         path = store.path(spec.hash, "ckpt")
         if path.exists():
@@ -94,14 +96,15 @@ def run_spec(
     store.path(spec.hash, "diverged.pt").unlink(missing_ok=True)
 
 
-def first_updates(spec: RunSpec) -> dict[str, Any]:
-    """The fingerprint of the first twenty updates, by making them again.
+def beginning(spec: RunSpec) -> dict[str, Any]:
+    """The first twenty updates made again, as they stand in a sidecar.
 
     Returns:
-        As in a sidecar, "updates", how many that were (the first number of whole batches ≥ 20),
-        and "sha256", of the parameters after them.
+        "updates": how many they were, the first number of whole batches ≥ 20. "sha256": of the
+        parameters after them. For machines that round otherwise, "moved": how far a sample of the
+        parameters went in the first batch; and "curves", of the first two batches.
     """
-    with _one_thread():
+    with one_thread():
         run = _Training(spec)
         while run.fingerprint is None:
             run.step()
@@ -118,6 +121,7 @@ class _Training:
         self.env: Core[Any]
         self.env, self.policy = spec.make()
         self.trainer = Trainer(self.env, self.policy, spec.config, spec.seed)
+        self.moved: list[float] = []
         self.fingerprint: dict[str, Any] | None = None
         self.commits = [_commit()]
         self.before = {"wall": 0.0, "cpu": 0.0}
@@ -125,11 +129,17 @@ class _Training:
 
     def step(self) -> None:
         trainer = self.trainer
+        first = trainer.updates == 0
+        before = _sample(self.policy)
         trainer.step()
+        if first:
+            self.moved = (_sample(self.policy) - before).tolist()
         if self.fingerprint is None and (trainer.updates >= FIRST_UPDATES or trainer.finished):
             self.fingerprint = {
                 "updates": trainer.updates,
                 "sha256": parameters_sha256(self.policy),
+                "moved": self.moved,
+                "curves": {k: list(v[:FIRST_BATCHES]) for k, v in trainer.curves.items()},
             }
 
     def spent(self) -> dict[str, float]:
@@ -140,6 +150,7 @@ class _Training:
     def state(self) -> dict[str, Any]:
         return {
             "trainer": self.trainer.state_dict(),
+            "moved": self.moved,
             "fingerprint": self.fingerprint,
             "seconds": self.spent(),
             "commits": self.commits,
@@ -147,7 +158,8 @@ class _Training:
 
     def load(self, state: dict[str, Any]) -> None:
         self.trainer.load_state_dict(state["trainer"])
-        self.fingerprint, self.before = state["fingerprint"], state["seconds"]
+        self.moved, self.fingerprint = state["moved"], state["fingerprint"]
+        self.before = state["seconds"]
         self.commits = list(dict.fromkeys([*state["commits"], *self.commits]))
 
     def provenance(self) -> dict[str, Any]:
@@ -191,21 +203,16 @@ def parameters_sha256(policy: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def _sample(policy: nn.Module) -> np.ndarray:
+    """At most 128 parameters, evenly spaced among all, in float64."""
+    flat = nn.utils.parameters_to_vector(policy.parameters()).detach().cpu().double().numpy()
+    return flat[:: -(-len(flat) // SAMPLED)]
+
+
 @cache
 def _commit() -> str | None:
     """The commit of the code: asked once, because a process keeps the code it began with."""
     return commit()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread: with more the sums of a matrix product may be in another order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _save_diverged(path: Path, spec: RunSpec, error: TrainingDiverged) -> None:

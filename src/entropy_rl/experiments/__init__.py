@@ -7,18 +7,23 @@ from entropy_rl.experiments.declaration import (
     Label,
     describe,
     experiment,
+    interval,
     label,
     register_experiment,
 )
+from entropy_rl.experiments.figure2 import FIGURE2
 from entropy_rl.experiments.runner import first_updates, run_spec
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Store, StoredRun, runs_folder
 from entropy_rl.experiments.sweeping import Report, sweep
 from entropy_rl.experiments.table1 import TABLE1
+from entropy_rl.experiments.table2 import TABLE2
 
 __all__ = [
     "EXPERIMENTS",
+    "FIGURE2",
     "TABLE1",
+    "TABLE2",
     "Contrast",
     "EvaluationSpec",
     "Experiment",
@@ -30,6 +35,7 @@ __all__ = [
     "describe",
     "experiment",
     "first_updates",
+    "interval",
     "label",
     "register_experiment",
     "run_spec",

@@ -8,6 +8,7 @@ from corridor import BANDIT, QUICK, flat_gradient, policy_for
 from gymnasium import spaces
 
 from entropy_rl.algorithms import SURROGATES, OnPolicyConfig, Trainer, train
+from entropy_rl.algorithms.baseline import make_baseline
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.envs import HuntersRabbits, TeamBandit
 
@@ -65,6 +66,25 @@ def test_training_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
     train(BANDIT, policy, QUICK, 0)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("name", "moved"),
+    [
+        ("adam", lambda g: g / (g.abs() + 1e-8)),
+        ("rmsprop", lambda g: g / (0.1 * g.abs() + 1e-5)),
+    ],
+)
+def test_the_baseline_is_moved_by_its_own_optimiser(name, moved):
+    """The first step of either, in closed form; the policy's optimiser is the other one."""
+    other = {"adam": "rmsprop", "rmsprop": "adam"}[name]
+    config = OnPolicyConfig(optimiser=other, baseline_optimiser=name, baseline_learning_rate=1e-3)
+    baseline = make_baseline(BANDIT.observation_space, config, torch.device("cpu"))
+    before = [p.detach().clone() for p in baseline.network.parameters()]
+    baseline.learn(torch.ones(5, 1), torch.linspace(0.0, 3.0, 5))
+    for old, new in zip(before, baseline.network.parameters(), strict=True):
+        assert torch.allclose(old - new, 1e-3 * moved(new.grad), rtol=1e-3, atol=1e-8)
+        assert new.grad.any()
 
 
 @pytest.mark.parametrize("family", ["independent", "lstm", "mmdp", "commnet"])

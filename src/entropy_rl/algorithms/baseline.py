@@ -13,6 +13,7 @@ from torch.nn.functional import one_hot
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.config import OnPolicyConfig
+from entropy_rl.algorithms.optimisers import make_optimiser
 from entropy_rl.algorithms.rollout import flat_observation
 from entropy_rl.algorithms.snapshot import copied
 from entropy_rl.losses import baseline_loss
@@ -42,7 +43,7 @@ class ValueBaseline:
 
     Args:
         space: of one observation: Box or Discrete, or a Dict of it and a mask.
-        config: its width, loss and learning rate.
+        config: its width, loss, optimiser and learning rate.
         device: where it lives.
 
     Raises:
@@ -55,9 +56,8 @@ class ValueBaseline:
         size, self.encode = encoder(space)
         self.network: nn.Module = mlp([size, config.baseline_hidden, 1]).to(device)
         self.loss = config.baseline_loss
-        # Fused where it matters: at this size an update is mostly the overhead of its calls.
-        self.optimiser = torch.optim.Adam(
-            self.network.parameters(), config.baseline_learning_rate, fused=True
+        self.optimiser = make_optimiser(
+            config.baseline_optimiser, self.network.parameters(), config.baseline_learning_rate
         )
 
     def evaluate(self, obs: Observation) -> Tensor:

@@ -55,6 +55,7 @@ class OnPolicyConfig:
         baseline: "value" (a learned network), "running" (mean of the last 100 episodes) or "none".
         baseline_loss: "mse", "l1" or "huber".
         baseline_hidden: width of the value network's hidden layer.
+        baseline_optimiser: of the value network, as ``optimiser``.
         baseline_learning_rate: of the value network, > 0.
         first_visit: whether the value network learns from the first visit to a state only.
         options: hyper-parameters of the algorithm's row that differ from its defaults; numbers in
@@ -87,6 +88,7 @@ class OnPolicyConfig:
     baseline: str = "value"
     baseline_loss: str = "mse"
     baseline_hidden: int = 64
+    baseline_optimiser: str = "adam"
     baseline_learning_rate: float = 3e-3
     first_visit: bool = False
     options: Mapping[str, float] = field(default_factory=dict)
@@ -106,6 +108,7 @@ class OnPolicyConfig:
             ("entropy", ESTIMATORS),
             ("reduction", REDUCTIONS),
             ("optimiser", OPTIMISERS),
+            ("baseline_optimiser", OPTIMISERS),
             ("baseline", BASELINES),
             ("baseline_loss", BASELINE_LOSSES),
             ("precision", PRECISIONS),

@@ -1,5 +1,6 @@
 """Tables and figures as specs; the runner; the results store."""
 
+from entropy_rl.experiments.beyond import BETA, SCALING
 from entropy_rl.experiments.declaration import (
     EXPERIMENTS,
     Contrast,
@@ -12,6 +13,7 @@ from entropy_rl.experiments.declaration import (
     register_experiment,
 )
 from entropy_rl.experiments.figure2 import FIGURE2
+from entropy_rl.experiments.optimiser import OPTIMISER
 from entropy_rl.experiments.runner import first_updates, run_spec
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Store, StoredRun, runs_folder
@@ -20,8 +22,11 @@ from entropy_rl.experiments.table1 import TABLE1
 from entropy_rl.experiments.table2 import TABLE2
 
 __all__ = [
+    "BETA",
     "EXPERIMENTS",
     "FIGURE2",
+    "OPTIMISER",
+    "SCALING",
     "TABLE1",
     "TABLE2",
     "Contrast",

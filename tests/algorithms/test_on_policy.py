@@ -114,6 +114,7 @@ def test_learns_with_the_papers_optimiser():
         decay=False,
         clip_gradient=1.0,
         baseline_loss="l1",
+        baseline_optimiser="rmsprop",
         first_visit=True,
         beta=0.01,
     )

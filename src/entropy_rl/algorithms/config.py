@@ -34,8 +34,8 @@ class OnPolicyConfig:
             the actions are stale: the score function and the entropy are then given their ratios.
         grouping: of what the parts are: "episodes", whole ones, the same in every epoch; or "rows",
             single steps in an order that is drawn anew in every epoch.
-        epochs: how often the same episodes are gone through. With one epoch of one minibatch the
-            sampling graph is kept and no second forward pass is made.
+        epochs: how often the same episodes are gone through. With one epoch of one minibatch of
+            several episodes the sampling graph is kept and no second forward pass is made.
         cap: steps after which a training episode is cut, ≥ 1.
         discount: γ in [0, 1].
         entropy: the estimator's name, one of :data:`entropy_rl.estimators.ESTIMATORS`.
@@ -155,5 +155,9 @@ class OnPolicyConfig:
 
     @property
     def keeps_graph(self) -> bool:
-        """Whether the one update of a batch can use the graph of its sampling."""
-        return self.minibatches == 1 and self.epochs == 1
+        """Whether the one update of a batch uses the graph of its sampling.
+
+        Of a single episode it does not: to go through all its steps at once, forwards and back, is
+        cheaper than to go back through the steps one by one.
+        """
+        return self.minibatches == 1 and self.epochs == 1 and self.batch > 1

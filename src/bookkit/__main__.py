@@ -103,9 +103,9 @@ def _sync(options: argparse.Namespace) -> int:
 
 def _ledger(options: argparse.Namespace) -> None:
     from bookkit.claims import ledger
-    from bookkit.stored import reproductions
+    from bookkit.evidence import evidence
 
-    print(ledger(reproductions()).drop(columns=["says", "correction"]).to_string(index=False))
+    print(ledger(evidence()).drop(columns=["says", "correction"]).to_string(index=False))
 
 
 def _colophon(options: argparse.Namespace) -> None:

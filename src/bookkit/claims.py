@@ -6,11 +6,12 @@ import dataclasses
 import html
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
 from bookkit import paths
+from bookkit.stored import NOT_RUN, VERDICTS
 from entropy_rl import _validate
 from entropy_rl.checks import Refutation, Result, run
 
@@ -25,6 +26,7 @@ STATUSES = (
     "reproduced",
     "partly",
     "not reproduced",
+    NOT_RUN,
     "not attempted",
 )
 
@@ -99,6 +101,47 @@ class Reproduction:
         return "reproduced" if self.found[1] >= self.printed[0] else "not reproduced"
 
 
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The contrasts that were registered for a claim, at the paper's scale.
+
+    Attributes:
+        verdicts: one each, as :func:`bookkit.stored.contrasts` gives them.
+        says: the differences with their intervals.
+    """
+
+    verdicts: tuple[str, ...]
+    says: str
+
+    def __post_init__(self) -> None:
+        for verdict in self.verdicts:
+            _validate.choice("verdicts", verdict, VERDICTS)
+        if not self.verdicts:
+            raise _validate.fail("verdicts", "at least one", self.verdicts)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all runs are there."""
+        return NOT_RUN not in self.verdicts
+
+    @property
+    def status(self) -> str:
+        """``"reproduced"``, ``"partly"``, ``"not reproduced"`` or ``"not run yet"``.
+
+        Reproduced: every contrast is as printed, its whole interval. Partly: some are, and none is
+        against it.
+        """
+        if not self.complete:
+            return NOT_RUN
+        good = [verdict.startswith("as ") for verdict in self.verdicts]
+        if all(good):
+            return "reproduced"
+        return "partly" if any(good) and "against" not in self.verdicts else "not reproduced"
+
+
+Evidence: TypeAlias = Result | Reproduction | Comparison
+
+
 def load(path: Path | None = None) -> dict[str, Claim]:
     """The claims of ``data/claims.yml`` by id, in its order.
 
@@ -118,15 +161,15 @@ def load(path: Path | None = None) -> dict[str, Claim]:
     return claims
 
 
-def status(claim: Claim, evidence: Result | Reproduction | None) -> str:
-    """The status of ``claim`` given its check's result or its stored run.
+def status(claim: Claim, evidence: Evidence | None) -> str:
+    """The status of ``claim`` given its check's result or what its stored runs say.
 
     Raises:
         ValueError: a check that does not hold: a ledger cannot list it.
     """
     if evidence is None:
         return "not attempted"
-    if isinstance(evidence, Reproduction):
+    if isinstance(evidence, Reproduction | Comparison):
         return evidence.status
     if not evidence.holds:
         raise ValueError(f"{claim.id}: expected a check that holds, got {evidence}")
@@ -135,11 +178,11 @@ def status(claim: Claim, evidence: Result | Reproduction | None) -> str:
     return "verified" if claim.printed == "holds" else "corrected"
 
 
-def ledger(runs: Mapping[str, Reproduction] | None = None) -> pd.DataFrame:
+def ledger(runs: Mapping[str, Reproduction | Comparison] | None = None) -> pd.DataFrame:
     """Every claim with its status; runs every check.
 
     Args:
-        runs: stored results by claim id.
+        runs: what stored runs say, by claim id: :func:`bookkit.evidence.evidence`.
 
     Returns:
         One row a claim: id, paper, place, kind, says, correction, status, evidence, chapter.
@@ -192,7 +235,7 @@ def _row(row: Mapping[str, Any], pages: set[str]) -> str:
         name = f"<a href='{row['chapter']}.html'>{name}</a>"
     says = html.escape(row["says"])
     if row["correction"]:
-        label = "To check" if row["status"] == "not attempted" else "Erratum"
+        label = "To check" if row["status"] in ("not attempted", NOT_RUN) else "Erratum"
         says += f"<br><em>{label}:</em> {html.escape(row['correction'])}"
     mark = row["status"].replace(" ", "-")
     return (
@@ -203,13 +246,15 @@ def _row(row: Mapping[str, Any], pages: set[str]) -> str:
     )
 
 
-def _evidence(evidence: Result | Reproduction | None) -> str:
+def _evidence(evidence: Evidence | None) -> str:
     """What the status rests on, with its numbers."""
     if evidence is None:
         return ""
     if isinstance(evidence, Reproduction):
         scale = "the paper's scale" if evidence.paper_scale else "a smaller scale"
         return f"{evidence.found[0]:.4g} to {evidence.found[1]:.4g} at {scale}"
+    if isinstance(evidence, Comparison):
+        return evidence.says
     if isinstance(evidence, Refutation):
         values = f"printed {evidence.printed:.4g}, found {evidence.found:.4g}"
         return f"{evidence.quantity}: {values}" if evidence.quantity else values

@@ -8,6 +8,7 @@ from corridor import BANDIT, QUICK, flat_gradient, policy_for
 from gymnasium import spaces
 
 from entropy_rl.algorithms import SURROGATES, OnPolicyConfig, Trainer, train
+from entropy_rl.algorithms.baseline import make_baseline
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.envs import HuntersRabbits, TeamBandit
 
@@ -67,6 +68,25 @@ def test_training_leaves_the_global_generator_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.parametrize(
+    ("name", "moved"),
+    [
+        ("adam", lambda g: g / (g.abs() + 1e-8)),
+        ("rmsprop", lambda g: g / (0.1 * g.abs() + 1e-5)),
+    ],
+)
+def test_the_baseline_is_moved_by_its_own_optimiser(name, moved):
+    """The first step of either, in closed form; the policy's optimiser is the other one."""
+    other = {"adam": "rmsprop", "rmsprop": "adam"}[name]
+    config = OnPolicyConfig(optimiser=other, baseline_optimiser=name, baseline_learning_rate=1e-3)
+    baseline = make_baseline(BANDIT.observation_space, config, torch.device("cpu"))
+    before = [p.detach().clone() for p in baseline.network.parameters()]
+    baseline.learn(torch.ones(5, 1), torch.linspace(0.0, 3.0, 5))
+    for old, new in zip(before, baseline.network.parameters(), strict=True):
+        assert torch.allclose(old - new, 1e-3 * moved(new.grad), rtol=1e-3, atol=1e-8)
+        assert new.grad.any()
+
+
 @pytest.mark.parametrize("family", ["independent", "lstm", "mmdp", "commnet"])
 def test_learns_a_bandit_to_its_optimum(family):
     """Two agents, three arms: the best is 2 + 3 = 5, uniform play earns 3.33.
@@ -94,6 +114,7 @@ def test_learns_with_the_papers_optimiser():
         decay=False,
         clip_gradient=1.0,
         baseline_loss="l1",
+        baseline_optimiser="rmsprop",
         first_visit=True,
         beta=0.01,
     )

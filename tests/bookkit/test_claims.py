@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bookkit import claims, paths
-from bookkit.claims import Claim, Reproduction, load, status
+from bookkit.claims import Claim, Comparison, Reproduction, load, status
 from entropy_rl.checks import CHECKS, Check, Control, Refutation
 
 ROW = {
@@ -86,12 +86,23 @@ NEAR, FAR = (9.0, 11.0), (20.0, 22.0)
         ({}, Reproduction(FAR, NEAR, "higher", True), "not reproduced"),
         ({}, Reproduction(NEAR, FAR, "lower", False, same_order=True), "partly"),
         ({}, Reproduction(NEAR, NEAR, "lower", False), "not reproduced"),
+        ({}, Comparison(("as printed",) * 2, ""), "reproduced"),
+        ({}, Comparison(("as printed", "undecided"), ""), "partly"),
+        ({}, Comparison(("as expected", "against"), ""), "not reproduced"),
+        ({}, Comparison(("undecided",), ""), "not reproduced"),
+        ({}, Comparison(("as printed", "not run yet"), ""), "not run yet"),
         ({}, None, "not attempted"),
     ],
 )
 def test_status(changes: dict[str, str], evidence: Any, expected: str) -> None:
     assert status(claim(**changes), evidence) == expected
     assert expected in claims.STATUSES
+
+
+@pytest.mark.parametrize("verdicts", [(), ("as print",)])
+def test_a_comparison_has_verdicts(verdicts: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="verdicts: expected"):
+        Comparison(verdicts, "")
 
 
 def test_a_failing_check_has_no_status() -> None:
@@ -104,11 +115,15 @@ def test_the_ledger_as_html(monkeypatch: pytest.MonkeyPatch) -> None:
         "a.b": claim(),
         "a.c": claim(id="a.c", evidence="run", chapter="elsewhere"),
         "a.d": claim(id="a.d", evidence="none", **FALSE),
+        "a.e": claim(id="a.e", evidence="run"),
     }
     monkeypatch.setattr(claims, "load", lambda: rows)
     monkeypatch.setattr(claims, "run", lambda name: a_check(0.0))
-    table = claims.ledger({"a.c": Reproduction(NEAR, NEAR, "lower", True)})
-    assert list(table["status"]) == ["verified", "reproduced", "not attempted"]
+    compared = Comparison(("as printed",), "length -3 [-4, -2]")
+    table = claims.ledger({"a.c": Reproduction(NEAR, NEAR, "lower", True), "a.e": compared})
+    expected = ["verified", "reproduced", "not attempted", "reproduced"]
+    assert list(table["status"]) == expected
+    assert table["evidence"].iloc[-1] == "length -3 [-4, -2]"
     shown = claims.as_html(table, pages={"c"})
     assert "<a href='c.html'><code>a.b</code>" in shown
     assert "elsewhere.html" not in shown
@@ -116,7 +131,7 @@ def test_the_ledger_as_html(monkeypatch: pytest.MonkeyPatch) -> None:
     # What nothing has tested is not called an error.
     assert "<em>To check:</em>" in shown
     assert "Erratum" not in shown
-    with pytest.raises(ValueError, match=r"runs: expected one of 'a\.c', got 'a\.b'"):
+    with pytest.raises(ValueError, match=r"runs: expected one of 'a\.c', 'a\.e', got 'a\.b'"):
         claims.ledger({"a.b": Reproduction(NEAR, NEAR, "lower", True)})
 
 

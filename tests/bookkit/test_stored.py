@@ -1,51 +1,301 @@
-"""The statuses that rest on stored runs."""
+"""Tables from a store: their numbers by hand, and what is missing named, never invented."""
 
-import json
-import shutil
+import dataclasses
+import math
 
+import numpy as np
 import pytest
+import torch
+from scipy.stats import t
 
-from bookkit import claims, paths
-from bookkit.stored import hunters_quick, reproductions
+from bookkit import stored
+from entropy_rl.algorithms import Evaluation, OnPolicyConfig, evaluate
+from entropy_rl.envs import HuntersRabbits
+from entropy_rl.envs.planner import physical_limit
+from entropy_rl.experiments import (
+    EXPERIMENTS,
+    Contrast,
+    EvaluationSpec,
+    Experiment,
+    RunSpec,
+    Store,
+    label,
+)
 
-DATA = paths.root() / "data"
+NAME = "small.table"
+COLUMNS = ("none", "smoothed", "linked")
+# Mean lengths by column and seed; "linked" shares the runs of "smoothed".
+LENGTHS = {("none", 0): 9.0, ("none", 1): 7.0, ("smoothed", 0): 6.0, ("smoothed", 1): 5.0}
+PRINTED = """policy,entropy,metric,mean,std
+lstm,none,length,10.1,1.9
+lstm,smoothed,length,5,0.2
+mmdp,smoothed,length,77,7
+"""
+
+
+def spec_of(entropy, seed):
+    config = OnPolicyConfig(episodes=40, batch=20, minibatches=1, cap=5, entropy=entropy)
+    options = {"size": 3, "hunters": 2}
+    return RunSpec("hunters", "lstm", config, seed, options, {"hidden_size": 4}, SEEN)
+
+
+SEEN = EvaluationSpec(4, 30, seed=11)
+CONTRASTS = (
+    Contrast(
+        "length",
+        label(policy="lstm", entropy="smoothed"),
+        label(policy="lstm", entropy="none"),
+        -1,
+        level=0.6,
+    ),
+    Contrast(
+        "length",
+        label(policy="lstm", entropy="smoothed"),
+        label(policy="lstm", entropy="none"),
+        1,
+        factor=0.5,
+    ),
+)
 
 
 @pytest.fixture
-def data(tmp_path):
-    return shutil.copytree(DATA, tmp_path / "data")
+def declared(monkeypatch):
+    runs = {
+        label(policy="lstm", entropy=entropy, seed=seed): spec_of(
+            "smoothed" if entropy == "linked" else entropy, seed
+        )
+        for entropy in COLUMNS
+        for seed in (0, 1)
+    }
+    chosen = Experiment(
+        NAME,
+        "a test",
+        {"quick": runs, "paper": runs},
+        CONTRASTS,
+        claims={"a.b": CONTRASTS[:1]},
+    )
+    monkeypatch.setitem(EXPERIMENTS, NAME, chosen)
+    return chosen
 
 
-def test_they_name_claims_whose_evidence_is_a_run():
-    known = claims.load()
-    assert {known[name].evidence for name in reproductions()} == {"run"}
+def save(data, entropy, seed, length):
+    """A run of four episodes, one of them cut, whose mean length is as given."""
+    lengths = (length - 2, length - 1, length + 1, length + 2)
+    evaluation = Evaluation(
+        4, length, (0.0, 1.0), length, 20 - length, (0.0, 1.0), 0.25, lengths, lengths
+    )
+    curves = {"episodes": [20, 40], "return": [1.0 + seed, 2.0 + seed]}
+    provenance = {
+        "commit": "abc",
+        "steps": 1000,
+        "cpu_seconds": {"training": 2.0, "evaluation": 1.0},
+        "versions": {"torch": "2"},
+        "hardware": {"processor": "a processor"},
+    }
+    Store(data / "runs" / "small").save(spec_of(entropy, seed), curves, evaluation, provenance)
 
 
-def test_the_numbers_are_those_of_the_files():
-    lengths = [
-        json.loads((DATA / "runs" / "hunters_quick" / f"smoothed-{s}.json").read_text())
-        for s in range(5)
+@pytest.fixture
+def data(tmp_path, declared):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "small_table.csv").write_text(PRINTED)
+    return tmp_path
+
+
+@pytest.fixture
+def whole(data):
+    for (entropy, seed), length in LENGTHS.items():
+        save(data, entropy, seed, length)
+    return data
+
+
+@pytest.fixture
+def partly(data):
+    for key in (("none", 0), ("none", 1), ("smoothed", 1)):
+        save(data, *key, LENGTHS[key])
+    return data
+
+
+def test_a_table_by_hand(whole):
+    found = stored.load(NAME, data=whole)
+    assert found.missing == ()
+    table = stored.table(found, "length")
+    assert list(table.index) == [("lstm", entropy) for entropy in COLUMNS]
+    none = table.loc[("lstm", "none")]
+    assert none["values"] == (9.0, 7.0)
+    assert none["mean"] == 8
+    # Student: s = √2, so that s/√2 = 1.
+    half = t.ppf(0.975, 1)
+    assert (none["low"], none["high"]) == pytest.approx((8 - half, 8 + half))
+    assert none["std"] == pytest.approx(2**0.5)
+    assert (none["seeds"], none["planned"]) == (2, 2)
+    assert (none["unfinished"], none["evaluated"]) == (2, 8)
+    assert (none["printed"], none["printed_std"]) == (10.1, 1.9)
+    shared = table.loc[("lstm", "linked")]
+    assert shared["values"] == table.loc[("lstm", "smoothed")]["values"]
+    assert math.isnan(shared["printed"])
+    assert len(found.stored()) == 4
+    assert list(stored.table(found, "reward")["mean"]) == [12, 14.5, 14.5]
+
+
+def test_the_limit_is_of_the_starts_that_were_evaluated(whole):
+    game = HuntersRabbits(size=3, hunters=2)
+    expected = physical_limit(game, episodes=SEEN.episodes, seed=SEEN.seed)
+    found = stored.load(NAME, data=whole)
+    assert (stored.table(found, "length")["limit"] == expected.length).all()
+    assert (stored.table(found, "reward")["limit"] == expected.reward).all()
+    assert stored.table(found, "median_length")["limit"].isna().all()
+    other = physical_limit(game, episodes=SEEN.episodes, seed=SEEN.seed + 1)
+    assert other.reward != expected.reward
+
+
+def test_the_starts_of_an_evaluation_are_those_of_its_limit(monkeypatch):
+    drawn, healthy = [], HuntersRabbits.reset
+
+    def reset(self, num, **options):
+        drawn.append(healthy(self, num, **options))
+        return drawn[-1]
+
+    monkeypatch.setattr(HuntersRabbits, "reset", reset)
+    env, policy = spec_of("none", 0).make()
+    evaluate(env, policy, SEEN.episodes, SEEN.seed, cap=3)
+    physical_limit(env, episodes=SEEN.episodes, seed=SEEN.seed)
+    first, second = drawn
+    assert torch.equal(first.hunters, second.hunters)
+    assert torch.equal(first.rabbits, second.rabbits)
+
+
+def test_the_limit_of_the_bandit_is_its_best_assignment():
+    spec = RunSpec("bandit", "independent", OnPolicyConfig(cap=1), 0)
+    assert stored.limit(spec, "reward") == pytest.approx(35.66)
+    assert math.isnan(stored.limit(spec, "length"))
+
+
+def test_costs_come_from_the_sidecar(whole):
+    """Two CPU-seconds for 40 episodes and 1,000 steps."""
+    found = stored.load(NAME, data=whole)
+    assert (stored.table(found, "seconds")["mean"] == 50).all()
+    assert (stored.table(found, "microseconds")["mean"] == 2000).all()
+
+
+def test_contrasts_by_hand(whole):
+    """Differences -3 and -2; with half of none, 1.5 and 1.5, whose interval is a point."""
+    found = stored.load(NAME, data=whole)
+    first, second = stored.contrasts(found).to_dict("records")
+    half = t.ppf(0.8, 1) / 2
+    assert first["difference"] == -2.5
+    assert (first["low"], first["high"]) == pytest.approx((-2.5 - half, -2.5 + half))
+    assert (first["first"], first["second"]) == (
+        "policy=lstm entropy=smoothed",
+        "policy=lstm entropy=none",
+    )
+    assert (first["pairs"], first["planned"], first["verdict"]) == (2, 2, "as printed")
+    assert (second["difference"], second["factor"]) == (1.5, 0.5)
+    assert second["verdict"] == "as printed"
+    assert list(stored.claims(found)) == ["a.b"]
+    assert stored.claims(found)["a.b"].to_dict("records") == [first]
+
+
+@pytest.mark.parametrize(
+    ("sign", "level", "verdict"),
+    [(1, 0.6, "against"), (-1, 0.95, "undecided"), (-1, 0.6, "as expected")],
+)
+def test_verdicts(whole, declared, monkeypatch, sign, level, verdict):
+    (whole / "papers" / "small_table.csv").unlink()
+    changed = dataclasses.replace(CONTRASTS[0], sign=sign, level=level)
+    monkeypatch.setitem(
+        EXPERIMENTS, NAME, dataclasses.replace(declared, contrasts=(changed,), claims={})
+    )
+    found = stored.contrasts(stored.load(NAME, data=whole))
+    assert list(found["verdict"]) == [verdict]
+
+
+def test_what_is_missing_is_named_and_no_number_stands_for_it(partly):
+    found = stored.load(NAME, data=partly)
+    assert found.missing == (
+        label(policy="lstm", entropy="smoothed", seed=0),
+        label(policy="lstm", entropy="linked", seed=0),
+    )
+    table = stored.table(found, "length")
+    row = table.loc[("lstm", "smoothed")]
+    assert (row["values"], row["mean"], row["seeds"], row["planned"]) == ((5.0,), 5, 1, 2)
+    assert np.isnan([row["low"], row["high"], row["std"]]).all()
+    for contrast in stored.contrasts(found).to_dict("records"):
+        assert (contrast["pairs"], contrast["planned"]) == (1, 2)
+        assert contrast["verdict"] == stored.NOT_RUN
+        assert np.isnan([contrast["difference"], contrast["low"], contrast["high"]]).all()
+
+
+def test_cells(partly):
+    shown = stored.cells(stored.load(NAME, data=partly), "length", digits=1)
+    assert list(shown.columns) == ["printed", "ours", "unfinished", "limit"]
+    half = t.ppf(0.975, 1)
+    assert list(shown["ours"]) == [
+        f"8.0 [{8 - half:.1f}, {8 + half:.1f}]",
+        "5.0 (1 of 2 seeds)",
+        "5.0 (1 of 2 seeds)",
     ]
-    lengths = [run["evaluation"]["length"] for run in lengths]
-    found = reproductions()["zhang2018.table1.lstm"]
-    assert found.found == (min(lengths), max(lengths))
-    assert found.printed == pytest.approx((5.6 - 0.2, 5.6 + 0.2))
-    assert not found.paper_scale
-    assert list(hunters_quick(DATA).loc["smoothed", "length"]) == lengths
+    assert list(shown["printed"]) == ["10.1 ± 1.9", "5 ± 0.2", ""]
+    assert list(shown["unfinished"]) == ["2 of 8", "1 of 4", "1 of 4"]
 
 
-def test_with_the_labels_exchanged_nothing_is_reproduced(data):
-    folder = data / "runs" / "hunters_quick"
-    for seed in range(5):
-        smoothed, none, other = (folder / f"{n}-{seed}.json" for n in ("smoothed", "none", "x"))
-        smoothed.rename(other)
-        none.rename(smoothed)
-        other.rename(none)
-    assert {found.status for found in reproductions().values()} == {"partly"}
-    assert {found.status for found in reproductions(data).values()} == {"not reproduced"}
+def test_nothing_is_stored(data):
+    found = stored.load(NAME, data=data)
+    assert len(found.missing) == 6
+    assert set(stored.cells(found, "length")["ours"]) == {stored.NOT_RUN}
+    assert stored.curves(found) == {}
+    assert stored.caption(found) == "small.table: not run yet (0 of 4 runs)."
+    (data / "runs").rmdir()
+    assert stored.load(NAME, data=data).missing == found.missing
 
 
-def test_a_missing_run_is_named(data):
-    (data / "runs" / "hunters_quick" / "none-3.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"none-3\.json"):
-        reproductions(data)
+def test_a_column_without_anything_is_left_out(data):
+    (data / "papers" / "small_table.csv").unlink()
+    shown = stored.cells(stored.load(NAME, data=data), "median_length")
+    assert list(shown.columns) == ["ours"]
+
+
+def test_curves_are_arrays(partly):
+    found = stored.curves(stored.load(NAME, data=partly))
+    none = found[label(policy="lstm", entropy="none")]
+    assert none.episodes.tolist() == [20, 40]
+    assert none.values.tolist() == [[1, 2], [2, 3]]
+    assert none.seeds == (0, 1)
+    assert found[label(policy="lstm", entropy="smoothed")].seeds == (1,)
+
+
+def test_a_caption_says_where_the_numbers_come_from(partly):
+    assert stored.caption(stored.load(NAME, data=partly)) == (
+        "small.table: 3 of 4 runs in data/runs/small, commit abc, torch 2, a processor, "
+        "0.0 CPU-hours."
+    )
+
+
+def test_a_run_that_was_altered_is_refused(whole):
+    path = next((whole / "runs" / "small").glob("*.npz"))
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=f"{path}: truncated"):
+        stored.load(NAME, data=whole)
+
+
+def test_what_is_not_there_is_refused(whole):
+    found = stored.load(NAME, data=whole)
+    with pytest.raises(
+        ValueError, match=r"metric: expected one of .*'lenght' .did you mean 'length'"
+    ):
+        stored.table(found, "lenght")
+    with pytest.raises(ValueError, match="metric: expected one of 'return', got 'entropy'"):
+        stored.curves(found, "entropy")
+
+
+def test_the_quick_tier_is_read_where_it_was_swept(whole):
+    assert stored.load(NAME, "quick", whole, whole / "runs").missing == ()
+
+
+def test_the_build_is_told_of_a_folder_that_is_still_to_come(data, monkeypatch):
+    """The page must be made anew when the first run arrives: the folder above is listed."""
+    listed, healthy = [], stored.os.listdir
+    monkeypatch.setattr(stored.os, "listdir", lambda p: listed.append(p) or healthy(p))
+    stored.load(NAME, data=data)
+    assert listed == [data / "runs"]

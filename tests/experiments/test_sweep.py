@@ -180,14 +180,6 @@ def test_a_sweep_that_cannot_be_is_refused(tmp_path, options, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_contrast_is_paired_by_seed():
-    """Differences 1, 2, 3: mean 2, half-width t(0.975, 2) / √3."""
-    contrast = small_experiment().contrasts[0]
-    mean, low, high = contrast.estimate([11, 102, 1003], [10, 100, 1000])
-    assert mean == pytest.approx(2)
-    assert (high - low) / 2 == pytest.approx(4.302653 / 3**0.5, rel=1e-6)
-
-
 def test_the_command_line(tmp_path, monkeypatch, capsys):
     from entropy_rl.cli import main
 

@@ -22,7 +22,7 @@ class ValueBaseline(Regression):
 
     Args:
         space: of one observation: Box or Discrete, or a Dict of it and a mask.
-        config: its width, loss and learning rate.
+        config: its width, loss, optimiser and learning rate.
         device: where it lives.
 
     Raises:
@@ -34,7 +34,7 @@ class ValueBaseline(Regression):
     ) -> None:
         size, self.encode = encoder(space, "baseline='value'")
         network = mlp([size, config.baseline_hidden, 1]).to(device)
-        super().__init__(network, config.baseline_learning_rate)
+        super().__init__(network, config.baseline_optimiser, config.baseline_learning_rate)
         self.loss = config.baseline_loss
 
     def evaluate(self, obs: Observation) -> Tensor:

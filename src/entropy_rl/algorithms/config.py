@@ -35,8 +35,8 @@ class OnPolicyConfig:
             the actions are stale: the score function and the entropy are then given their ratios.
         grouping: of what the parts are: "episodes", whole ones, the same in every epoch; or "rows",
             single steps in an order that is drawn anew in every epoch.
-        epochs: how often the same episodes are gone through. With one epoch of one minibatch the
-            sampling graph is kept and no second forward pass is made.
+        epochs: how often the same episodes are gone through. With one epoch of one minibatch of
+            several episodes the sampling graph is kept and no second forward pass is made.
         cap: steps after which a training episode is cut, ≥ 1.
         discount: γ in [0, 1].
         entropy: the estimator's name, one of :data:`entropy_rl.estimators.ESTIMATORS`.
@@ -58,6 +58,7 @@ class OnPolicyConfig:
         baseline: "value" (a learned network), "running" (mean of the last 100 episodes) or "none".
         baseline_loss: "mse", "l1" or "huber".
         baseline_hidden: width of the value network's hidden layer.
+        baseline_optimiser: of the value network, as ``optimiser``.
         baseline_learning_rate: of the value network, > 0.
         first_visit: whether the value network learns from the first visit to a state only.
         options: hyper-parameters of the algorithm's row that differ from its defaults; numbers in
@@ -90,6 +91,7 @@ class OnPolicyConfig:
     baseline: str = "value"
     baseline_loss: str = "mse"
     baseline_hidden: int = 64
+    baseline_optimiser: str = "adam"
     baseline_learning_rate: float = 3e-3
     first_visit: bool = False
     options: Mapping[str, float] = field(default_factory=dict)
@@ -109,6 +111,7 @@ class OnPolicyConfig:
             ("entropy", ESTIMATORS),
             ("reduction", REDUCTIONS),
             ("optimiser", OPTIMISERS),
+            ("baseline_optimiser", OPTIMISERS),
             ("baseline", BASELINES),
             ("baseline_loss", BASELINE_LOSSES),
             ("precision", PRECISIONS),
@@ -161,5 +164,9 @@ class OnPolicyConfig:
 
     @property
     def keeps_graph(self) -> bool:
-        """Whether the one update of a batch can use the graph of its sampling."""
-        return self.minibatches == 1 and self.epochs == 1
+        """Whether the one update of a batch uses the graph of its sampling.
+
+        Of a single episode it does not: to go through all its steps at once, forwards and back, is
+        cheaper than to go back through the steps one by one.
+        """
+        return self.minibatches == 1 and self.epochs == 1 and self.batch > 1

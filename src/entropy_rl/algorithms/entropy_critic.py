@@ -80,7 +80,7 @@ class EntropyCritic(Regression):
         head: Any = network[-1]
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
-        super().__init__(network.to(device), learning_rate)
+        super().__init__(network.to(device), "adam", learning_rate)
 
     def provide(self, policy: object, obs: Observation, chain: Chain) -> Tensor:
         """b, detached.

@@ -16,6 +16,7 @@ from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
 from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES, make_critic
 from entropy_rl.algorithms.entropy_critic import Lesson
+from entropy_rl.algorithms.optimisers import make_optimiser
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.rollout import (
     Rollout,
@@ -87,7 +88,7 @@ class Trainer:
             self.baseline = make_baseline(env.observation_space, config, device)
             self.critic = make_critic(env, policy, config)
         self.working = WorkingCopy(policy, config.precision)
-        self.optimiser = _optimiser(policy, config)
+        self.optimiser = make_optimiser(config.optimiser, policy.parameters(), config.learning_rate)
         self.batches = -(-config.episodes // config.batch)
         self.played = self.steps = self.updates = 0
         self.curves: dict[str, list[float]] = {}
@@ -346,9 +347,3 @@ class Trainer:
 def _finite(tensors: Any) -> bool:
     # The norms of all at once take a tenth of the time of looking at every entry.
     return bool(torch.stack(torch._foreach_norm([x.detach() for x in tensors])).isfinite().all())
-
-
-def _optimiser(policy: nn.Module, config: OnPolicyConfig) -> torch.optim.Optimizer:
-    if config.optimiser == "rmsprop":
-        return torch.optim.RMSprop(policy.parameters(), config.learning_rate, eps=1e-5)
-    return torch.optim.Adam(policy.parameters(), config.learning_rate, fused=True)

@@ -104,6 +104,7 @@ PRESETS: dict[str, Preset] = {
             decay=False,
             clip_gradient=1.0,
             baseline_loss="l1",
+            baseline_optimiser="rmsprop",
             baseline_learning_rate=1e-3,
             first_visit=True,
         ),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from entropy_rl import _validate
+from entropy_rl.algorithms.optimisers import make_optimiser
 from entropy_rl.algorithms.rollout import flat_observation
 from entropy_rl.algorithms.snapshot import copied
 from entropy_rl.stepwise import Observation
@@ -38,17 +38,17 @@ def encoder(space: spaces.Space[Any], reader: str) -> tuple[int, Callable[[Obser
 
 
 class Regression:
-    """A network and the Adam that fits it.
+    """A network and what fits it.
 
     Args:
         network: on its device.
+        optimiser: "adam" or "rmsprop".
         learning_rate: > 0.
     """
 
-    def __init__(self, network: nn.Module, learning_rate: float) -> None:
+    def __init__(self, network: nn.Module, optimiser: str, learning_rate: float) -> None:
         self.network = network
-        # Fused where it matters: at this size an update is mostly the overhead of its calls.
-        self.optimiser = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
+        self.optimiser = make_optimiser(optimiser, network.parameters(), learning_rate)
 
     def descend(self, loss: Tensor) -> Tensor:
         """One step down the gradient of ``loss``; the loss before it, detached."""

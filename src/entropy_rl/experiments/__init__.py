@@ -1,5 +1,6 @@
 """Tables and figures as specs; the runner; the results store."""
 
+from entropy_rl.experiments.beyond import BETA, SCALING
 from entropy_rl.experiments.critic import CRITIC
 from entropy_rl.experiments.declaration import (
     EXPERIMENTS,
@@ -8,19 +9,28 @@ from entropy_rl.experiments.declaration import (
     Label,
     describe,
     experiment,
+    interval,
     label,
     register_experiment,
 )
+from entropy_rl.experiments.figure2 import FIGURE2
+from entropy_rl.experiments.optimiser import OPTIMISER
 from entropy_rl.experiments.runner import beginning, run_spec
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Store, StoredRun, runs_folder
 from entropy_rl.experiments.sweeping import Report, sweep
 from entropy_rl.experiments.table1 import TABLE1
+from entropy_rl.experiments.table2 import TABLE2
 
 __all__ = [
+    "BETA",
     "CRITIC",
     "EXPERIMENTS",
+    "FIGURE2",
+    "OPTIMISER",
+    "SCALING",
     "TABLE1",
+    "TABLE2",
     "Contrast",
     "EvaluationSpec",
     "Experiment",
@@ -32,6 +42,7 @@ __all__ = [
     "beginning",
     "describe",
     "experiment",
+    "interval",
     "label",
     "register_experiment",
     "run_spec",

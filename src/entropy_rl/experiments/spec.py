@@ -25,7 +25,7 @@ DEVICES = ("cpu", "cuda")
 # environment or of a policy, each with the value that means what runs did before it existed. At
 # that value it is not written, so that a new field changes the hash of no run that is stored. A
 # value here is not a default: it may never change.
-LATER: dict[str, dict[str, Any]] = {}
+LATER: dict[str, dict[str, Any]] = {"config": {"baseline_optimiser": "adam"}}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,18 @@
+"""Optimisers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+
+def make_optimiser(
+    name: str, parameters: Iterable[nn.Parameter], learning_rate: float
+) -> torch.optim.Optimizer:
+    """The optimiser called ``name``, "adam" or "rmsprop" (eps 1e-5), over ``parameters``."""
+    if name == "rmsprop":
+        return torch.optim.RMSprop(parameters, learning_rate, eps=1e-5)
+    # Fused: at these sizes an update is mostly the overhead of its calls.
+    return torch.optim.Adam(parameters, learning_rate, fused=True)

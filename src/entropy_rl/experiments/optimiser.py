@@ -1,0 +1,80 @@
+"""zhang2018's own optimiser, one episode an update, beside batches of episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from entropy_rl.algorithms import Preset, preset
+from entropy_rl.experiments.declaration import (
+    Contrast,
+    Experiment,
+    Label,
+    label,
+    register_experiment,
+)
+from entropy_rl.experiments.quick import quick_spec
+from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
+
+EPISODES = 15_000
+SEEDS = range(3)
+_BETA = {"none": 0.0, "smoothed": 0.02}
+
+
+def optimiser_preset(optimiser: str, entropy: str) -> Preset:
+    """ "paper": RMSprop after each episode, every entry of the gradient in [-1, 1] (Appendix A);
+    "batched": Adam falling to 0, eight updates for 256 episodes. Both see positions one-hot."""
+    if optimiser == "paper":
+        chosen = preset("hunters-paper")
+    else:
+        chosen = preset("hunters").but(batch=256, learning_rate=1.6e-2)
+    return replace(chosen, environment_options={"observation": "one_hot"}).but(
+        episodes=EPISODES, entropy=entropy, beta=_BETA[entropy]
+    )
+
+
+def _paper(optimiser: str, entropy: str, seed: int) -> RunSpec:
+    return RunSpec.of(optimiser_preset(optimiser, entropy), seed, EvaluationSpec(1_000, 10_000))
+
+
+def _quick(optimiser: str, entropy: str, seed: int) -> RunSpec:
+    one = {"batch": 1, "minibatches": 1, "episodes": 48} if optimiser == "paper" else {}
+    return quick_spec(optimiser_preset(optimiser, entropy), seed, **one)
+
+
+def _tier(make: Callable[[str, str, int], RunSpec], seeds: range) -> dict[Label, RunSpec]:
+    return {
+        label(optimiser=optimiser, entropy=entropy, seed=seed): make(optimiser, entropy, seed)
+        for optimiser in ("paper", "batched")
+        for entropy in _BETA
+        for seed in seeds
+    }
+
+
+def _contrasts() -> tuple[Contrast, ...]:
+    """The printed order with either; and fewer updates on more episodes each lose no tenth."""
+    found = []
+    for optimiser in ("paper", "batched"):
+        first, second = (label(optimiser=optimiser, entropy=x) for x in ("smoothed", "none"))
+        found += [Contrast("length", first, second, -1), Contrast("reward", first, second, 1)]
+    for entropy in _BETA:
+        first, second = (label(optimiser=x, entropy=entropy) for x in ("batched", "paper"))
+        found.append(Contrast("reward", first, second, 1, factor=0.9))
+    return tuple(found)
+
+
+def _seconds(spec: RunSpec) -> float:
+    """From short trials on seed 100."""
+    return spec.config.episodes * (0.03 if spec.config.batch == 1 else 8e-4)
+
+
+OPTIMISER = register_experiment(
+    Experiment(
+        "zhang2018.optimiser",
+        "zhang2018, Appendix A, beside this project's batches: 15,000 episodes of either on 5×5 "
+        "with five, weights of Table 1",
+        {"quick": _tier(_quick, range(1)), "paper": _tier(_paper, SEEDS)},
+        _contrasts(),
+        _seconds,
+    )
+)

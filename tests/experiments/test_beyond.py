@@ -1,0 +1,131 @@
+"""Past the tables: the specs as they are declared, and that they run."""
+
+import hashlib
+from collections import Counter
+
+import pytest
+import torch
+
+from entropy_rl.algorithms import Trainer
+from entropy_rl.experiments import EXPERIMENTS, Store, sweep
+from entropy_rl.experiments.beyond import BETAS, PAPERS_BETA, beta_preset
+from entropy_rl.experiments.table1 import table1_preset
+
+BETA, SCALING, OPTIMISER = (
+    EXPERIMENTS[f"zhang2018.{name}"] for name in ("beta", "scaling", "optimiser")
+)
+
+
+def values(experiment, key):
+    return Counter(dict(name)[key] for name in experiment.runs("paper"))
+
+
+@pytest.mark.parametrize(
+    ("experiment", "runs", "sha256"),
+    [
+        (BETA, 30, "FILL1"),
+        (SCALING, 84, "FILL2"),
+        (OPTIMISER, 12, "FILL3"),
+    ],
+    ids=lambda x: getattr(x, "name", ""),
+)
+def test_the_specs_of_the_stored_runs_are_fixed(experiment, runs, sha256):
+    """Changed on purpose only: every run would have to be made again."""
+    specs = experiment.runs("paper").values()
+    assert len({spec.hash for spec in specs}) == runs
+    text = "".join(spec.canonical for spec in specs)
+    assert hashlib.sha256(text.encode()).hexdigest() == sha256
+
+
+@pytest.mark.parametrize("experiment", [BETA, SCALING, OPTIMISER], ids=lambda x: x.name)
+def test_the_quick_tier_runs(experiment, tmp_path):
+    report = sweep(experiment, "quick", Store(tmp_path), progress=False)
+    assert report.diverged == {}
+    assert len(report.done) == len({s.hash for s in experiment.runs("quick").values()})
+
+
+def test_the_costs_are_those_that_were_meant():
+    """In CPU-hours: 80 seconds a run for the weights, and less than that for the hunters."""
+    hours = [sum(map(x.cost, x.runs("paper").values())) / 3600 for x in (BETA, SCALING, OPTIMISER)]
+    assert hours[0] < 0.7
+    assert hours[1] < 1
+    assert hours[2] < 1.2
+
+
+def test_the_weights_go_from_none_past_the_papers():
+    assert values(BETA, "beta") == {str(beta): 5 for beta in BETAS}
+    assert BETAS[0] == 0 < PAPERS_BETA < max(BETAS)
+    assert table1_preset("lstm", "smoothed").config.beta == PAPERS_BETA
+    for name, spec in BETA.runs("paper").items():
+        assert str(float(spec.config.beta)) == dict(name)["beta"]
+
+
+def test_without_a_weight_smoothed_trains_as_none_does_and_records_the_entropy():
+    chosen = beta_preset(0.0).but(episodes=32, batch=16, minibatches=2, cap=5)
+    ends, curves = [], []
+    for entropy in ("smoothed", "none"):
+        env, policy = chosen.but(entropy=entropy).make(0)
+        trainer = Trainer(env, policy, chosen.but(entropy=entropy).config, 0)
+        while not trainer.finished:
+            trainer.step()
+        ends.append(torch.nn.utils.parameters_to_vector(policy.parameters()))
+        curves.append(trainer.curves["entropy"])
+    assert torch.equal(*ends)
+    assert min(curves[0]) > 1
+    assert set(curves[1]) == {0.0}
+
+
+def test_the_papers_weight_is_compared_with_every_other():
+    others = {dict(c.second)["beta"] for c in BETA.contrasts if c.metric == "reward"}
+    assert others == {str(beta) for beta in BETAS} - {str(PAPERS_BETA)}
+    assert {(dict(c.first)["beta"], c.sign * (c.metric == "reward")) for c in BETA.contrasts} == {
+        (str(PAPERS_BETA), 1),
+        (str(PAPERS_BETA), 0),
+    }
+
+
+def test_two_to_eight_hunters_have_every_estimator_and_three_seeds():
+    assert values(SCALING, "hunters") == dict.fromkeys(range(2, 9), 12)
+    assert set(values(SCALING, "entropy").values()) == {21}
+    for name, spec in SCALING.runs("paper").items():
+        parts = dict(name)
+        assert spec.environment_options["hunters"] == parts["hunters"]
+        assert spec.config.entropy == parts["entropy"]
+        assert spec.config.beta == (0 if parts["entropy"] == "none" else PAPERS_BETA)
+    kinds = Counter((dict(c.first)["entropy"], c.metric, c.sign) for c in SCALING.contrasts)
+    assert kinds == {
+        ("smoothed", "reward", 1): 7,
+        ("unbiased_gradient", "reward", 1): 7,
+        ("crude", "reward", 0): 7,
+    }
+
+
+def test_the_papers_optimiser_is_that_of_appendix_a():
+    for name, spec in OPTIMISER.runs("paper").items():
+        c = spec.config
+        assert c.episodes == 15_000
+        assert spec.environment_options["observation"] == "one_hot"
+        assert c.beta == (0.02 if dict(name)["entropy"] == "smoothed" else 0)
+        if dict(name)["optimiser"] == "paper":
+            assert (c.batch, c.minibatches, c.epochs, c.reduction) == (1, 1, 1, "sum")
+            assert (c.optimiser, c.learning_rate, c.decay) == ("rmsprop", 1e-3, False)
+            assert (c.baseline_optimiser, c.baseline_learning_rate) == ("rmsprop", 1e-3)
+            assert (c.baseline_loss, c.baseline_hidden, c.first_visit) == ("l1", 64, True)
+            assert (c.clip_gradient, c.clip_norm, c.cap) == (1, None, 10_000)
+        else:
+            assert (c.batch, c.optimiser, c.clip_gradient) == (256, "adam", None)
+
+
+def test_fewer_updates_are_to_lose_no_tenth():
+    """And with either optimiser smoothed entropy is to be better, as it is printed."""
+    found = Counter(
+        (dict(c.first)["optimiser"], dict(c.second)["optimiser"], c.metric, c.sign, c.factor)
+        for c in OPTIMISER.contrasts
+    )
+    assert found == {
+        ("paper", "paper", "length", -1, 1): 1,
+        ("paper", "paper", "reward", 1, 1): 1,
+        ("batched", "batched", "length", -1, 1): 1,
+        ("batched", "batched", "reward", 1, 1): 1,
+        ("batched", "paper", "reward", 1, 0.9): 2,
+    }

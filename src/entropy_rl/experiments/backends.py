@@ -142,18 +142,17 @@ def _connected(ray: Any, jobs: int) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    quiet = {"logging_level": "warning"}
     address = os.environ.get("RAY_ADDRESS")
     try:
         if address:
-            ray.init(address, **quiet)
+            ray.init(address, logging_level="warning")
         else:
             ray.init(
                 "local",
                 num_cpus=jobs,
                 object_store_memory=OBJECT_STORE_BYTES,
                 include_dashboard=False,
-                **quiet,
+                logging_level="error",
             )
         yield
     finally:

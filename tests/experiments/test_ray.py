@@ -2,12 +2,16 @@
 
 import dataclasses
 import errno
+import inspect
 import os
 import secrets
 import signal
+import socket
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 from small import data_files, small, small_experiment
@@ -19,6 +23,30 @@ from forked import forkserver
 SHORT = "/tmp"
 NUMBERS = ("hash", "spec", "data", "evaluation", "first_updates", "steps", "updates", "threads")
 PATIENCE = 60.0
+ENVIRONMENT = ("RAY_TMPDIR", "RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
+
+
+# A node whose agents choose their ports dies unless they have within fifteen seconds, which on a
+# busy machine they need.
+PORTS = (
+    "metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port",
+    "runtime_env_agent_port",
+)  # fmt: skip
+
+
+def node():
+    """One CPU, no more than is needed, ports that are free."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in PORTS]
+        for each in sockets:
+            each.bind(("", 0))
+        ports = [each.getsockname()[1] for each in sockets]
+    return {
+        "num_cpus": 1,
+        "object_store_memory": backends.OBJECT_STORE_BYTES,
+        "include_log_monitor": False,
+        **dict(zip(PORTS, ports, strict=True)),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -31,48 +59,23 @@ def cluster():
         tempfile.TemporaryDirectory(prefix="r", dir=SHORT) as folder,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setenv("RAY_TMPDIR", folder)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
+        for name, value in zip(
+            ENVIRONMENT, (folder, "0", "token", secrets.token_hex(16)), strict=True
+        ):
+            patch.setenv(name, value)
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # the workers unpickle from here
         import ray
-        from ray._private import services
         from ray.cluster_utils import Cluster
 
-        # Ray gives up on a node after thirty seconds, which a busy machine may need.
-        patch.setattr(services, "get_node", patient(services.get_node))
-        node = {
-            "num_cpus": 1,
-            "object_store_memory": backends.OBJECT_STORE_BYTES,
-            "no_monitor": True,
-            "include_log_monitor": False,
-        }
         two = Cluster()
         try:
-            two.add_node(**node, include_dashboard=False)
-            two.add_node(**node)
+            two.add_node(**node(), include_dashboard=False, no_monitor=True)
+            two.add_node(**node())
             ray.init(two.address, logging_level="error")
             yield two
         finally:
             ray.shutdown()
             two.shutdown()
-
-
-def patient(ask):
-    """``ask`` as it is when it answers."""
-
-    def asked(*args):
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return ask(*args)
-            except RuntimeError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.1)
-
-    return asked
 
 
 def noted(spec, alive, **options):
@@ -204,6 +207,48 @@ def test_a_run_that_diverges_is_reported_and_the_others_are_made(cluster, whole,
     assert store.path(bad.hash, "diverged.pt").exists()
 
 
+@pytest.mark.parametrize(
+    ("address", "begun"),
+    [
+        (None, (("local",), 2)),
+        ("10.0.0.1:6379", (("10.0.0.1:6379",), None)),
+    ],
+)
+def test_the_cluster_is_the_one_that_is_named_or_else_one_on_this_machine(
+    address, begun, monkeypatch
+):
+    import ray
+
+    calls = []
+
+    def init(*args, **options):
+        inspect.signature(ray.init).bind(*args, **options)
+        calls.append((args, options.get("num_cpus")))
+
+    stub = SimpleNamespace(
+        is_initialized=lambda: False, init=init, shutdown=lambda: calls.append("shutdown")
+    )
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if address:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(KeyboardInterrupt), backends._connected(stub, 2):
+        raise KeyboardInterrupt
+    assert calls == [begun, "shutdown"]
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch):
+    def init(*args, **options):
+        raise RuntimeError("no answer")
+
+    stub = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: None)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    with (
+        pytest.raises(ConnectionError, match=r"no Ray cluster at 10.0.0.1:6379: no answer"),
+        backends._connected(stub, 2),
+    ):
+        pass
+
+
 def test_a_run_on_a_gpu_is_refused_where_there_is_none(cluster):
     specs = [dataclasses.replace(small(), device="cuda")]
     with pytest.raises(ValueError, match="backend: expected a Ray cluster with a GPU"):
@@ -220,7 +265,7 @@ def sweep_on(address, environment, folder):
 
 
 def test_a_sweep_that_is_killed_leaves_no_worker_that_writes(cluster, tmp_path):
-    environment = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
+    environment = {name: os.environ[name] for name in ENVIRONMENT}
     process = forkserver().Process(target=sweep_on, args=(cluster.address, environment, tmp_path))
     process.start()
     store = Store(tmp_path / "ray")

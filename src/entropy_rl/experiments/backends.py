@@ -83,7 +83,7 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
 
     Raises:
         ChildProcessError: the workers of one run were killed more than :data:`RETRIES` times.
-        ConnectionError: ``RAY_ADDRESS`` names no cluster that answers.
+        ConnectionError: no cluster answers at ``RAY_ADDRESS``, or none could be begun here.
         ValueError: Ray is not installed; a GPU is needed and the cluster has none.
         ValueError, OSError: what ``work`` raises.
     """
@@ -95,7 +95,7 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
         ray.exceptions.OutOfMemoryError,
     )
     waiting, running = list(reversed(specs)), dict[Any, RunSpec]()
-    with _connected(ray, jobs):
+    with _connected(ray, min(jobs, len(specs))):
         gpus = ray.cluster_resources().get("GPU", 0)
         if gpus < 1 and any(_gpus(spec) for spec in specs):
             raise _validate.fail("backend", "a Ray cluster with a GPU, for device 'cuda'", "none")
@@ -154,6 +154,10 @@ def _connected(ray: Any, jobs: int) -> Iterator[None]:
                 include_dashboard=False,
                 logging_level="error",
             )
+    except Exception as error:  # Ray has no class of its own for what fails here
+        ray.shutdown()
+        raise ConnectionError(f"no Ray cluster at {address or 'this machine'}: {error}") from error
+    try:
         yield
     finally:
         ray.shutdown()

@@ -106,7 +106,7 @@ def sweep(
         done, diverged = [], {}
         total = sum(map(experiment.cost, missing))
         with _bar(total, progress and bool(missing)) as advance:
-            for spec, reason in finished(work, missing, jobs):
+            for spec, reason in finished(work, missing, jobs) if missing else ():
                 if reason is None:
                     done.append(spec.hash)
                 else:

@@ -138,7 +138,10 @@ class Sweep:
     tier: Literal["quick", "paper"] = "quick"
     """Seconds, or the paper's own scale."""
     jobs: int = 1
-    """Processes, of one thread each."""
+    """Runs at a time, of one thread each."""
+    backend: str = "loky"
+    """Where they are made: loky (processes of this machine) or ray (the cluster that RAY_ADDRESS
+    names, or else one that is begun here)."""
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
     """Runs whose label has these values, such as policy=lstm seed=0."""
     store: Path | None = None
@@ -159,6 +162,7 @@ class Sweep:
             self.tier,
             Store(folder),
             jobs=self.jobs,
+            backend=self.backend,
             only=dict(key_and_value(part) for part in self.only),
             progress=not (self.quiet or os.environ.get("CI")),
             policies=self.policies,
@@ -227,6 +231,7 @@ class List:
         from entropy_rl.checks import CHECKS
         from entropy_rl.estimators import ESTIMATORS
         from entropy_rl.experiments import EXPERIMENTS
+        from entropy_rl.experiments.backends import BACKENDS
 
         rows = {
             name: f"{row.advantage} × {row.surrogate} × {row.entropy}"
@@ -240,6 +245,7 @@ class List:
             ("train --entropy", dict.fromkeys(ESTIMATORS, "")),
             ("train --precision", dict.fromkeys(PRECISIONS, "")),
             ("sweep NAME", {name: len(x.runs("paper")) for name, x in EXPERIMENTS.items()}),
+            ("sweep --backend", dict.fromkeys(BACKENDS, "")),
             ("verify CLAIMS", dict.fromkeys(CHECKS, "")),
         ):
             print(title)

@@ -3,6 +3,7 @@
 import dataclasses
 import fcntl
 import os
+import sys
 
 import pytest
 from small import data_files, small, small_experiment
@@ -18,6 +19,7 @@ from entropy_rl.experiments import (
     label,
     register_experiment,
     sweep,
+    sweeping,
 )
 
 
@@ -139,7 +141,7 @@ def test_a_worker_that_is_killed_is_one_line_and_loses_nothing(whole, tmp_path, 
     assert data_files(swept(tmp_path, experiment, jobs=2)[0]) == data_files(whole[0])
 
 
-def _killed(spec, **options):
+def _killed(spec, alive, **options):
     os.kill(os.getpid(), 9)
 
 
@@ -172,6 +174,7 @@ def test_a_declaration_that_is_wrong_is_refused(changes, message):
         ({"only": {"policy": "lstm"}}, "only: expected one of 'entropy', 'seed', got 'policy'"),
         ({"only": {"entropy": "non"}}, "only entropy: .*did you mean 'none'"),
         ({"jobs": 0}, "jobs: expected an integer ≥ 1"),
+        ({"backend": "rey"}, "backend: expected one of 'loky', 'ray', got .*did you mean 'ray'"),
     ],
 )
 def test_a_sweep_that_cannot_be_is_refused(tmp_path, options, message):
@@ -200,8 +203,42 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     assert str(path) in capsys.readouterr().err
     assert main(["sweep", "small.tabel"]) == 2
     assert "did you mean 'small.table'" in capsys.readouterr().err
+    assert main(["sweep", "small.table", "--backend", "rai", *at]) == 2
+    assert "did you mean 'ray'" in capsys.readouterr().err
     assert main(["sweep", "small.table", "--only", "none", *at]) == 2
     assert "only: expected KEY=VALUE, got 'none'" in capsys.readouterr().err
+
+
+def test_without_ray_its_extra_is_named_in_one_line(tmp_path, monkeypatch, capsys):
+    from entropy_rl.cli import main
+
+    monkeypatch.setitem(EXPERIMENTS, "small.table", small_experiment())
+    monkeypatch.setitem(sys.modules, "ray", None)
+    at = ["sweep", "small.table", "--quiet", "--store", str(tmp_path)]
+    assert main([*at, "--backend", "ray"]) == 2
+    assert capsys.readouterr().err == (
+        "entropy-rl: backend: expected the extra 'distributed': "
+        "pip install 'entropy-rl[distributed]', got no ray\n"
+    )
+    assert main(at) == 0
+    assert main([*at, "--backend", "ray"]) == 0  # nothing is missing, so nothing needs it
+
+
+def test_a_worker_that_sees_another_folder_writes_nothing(whole, tmp_path, monkeypatch):
+    """As on a node of a cluster that does not share the folder of the results."""
+    run = sweeping._run
+    elsewhere = Store(tmp_path / "elsewhere")
+
+    def on_a_node(spec, alive, **options):
+        return run(spec, alive, **{**options, "store": elsewhere})
+
+    monkeypatch.setattr(sweeping, "_run", on_a_node)
+    for there in ("nothing", "the lock of another sweep"):
+        with pytest.raises(ValueError, match=f"store: .* all nodes share, got {elsewhere.folder}"):
+            swept(tmp_path / "here")
+        assert not list(elsewhere.folder.glob("*.npz"))
+        elsewhere.folder.mkdir(exist_ok=True)
+        (elsewhere.folder / "sweep.lock").write_text(there)
 
 
 def test_a_stale_run_is_found(tmp_path, monkeypatch, capsys):

@@ -1,5 +1,6 @@
 """Tables and figures as specs; the runner; the results store."""
 
+from entropy_rl.experiments.backends import BACKENDS
 from entropy_rl.experiments.declaration import (
     EXPERIMENTS,
     Contrast,
@@ -17,6 +18,7 @@ from entropy_rl.experiments.sweeping import Report, sweep
 from entropy_rl.experiments.table1 import TABLE1
 
 __all__ = [
+    "BACKENDS",
     "EXPERIMENTS",
     "TABLE1",
     "Contrast",

@@ -230,8 +230,7 @@ class List:
         from entropy_rl.algorithms.presets import trainable_policies
         from entropy_rl.checks import CHECKS
         from entropy_rl.estimators import ESTIMATORS
-        from entropy_rl.experiments import EXPERIMENTS
-        from entropy_rl.experiments.backends import BACKENDS
+        from entropy_rl.experiments import BACKENDS, EXPERIMENTS
 
         rows = {
             name: f"{row.advantage} × {row.surrogate} × {row.entropy}"

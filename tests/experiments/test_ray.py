@@ -255,12 +255,17 @@ def test_a_run_on_a_gpu_is_refused_where_there_is_none(cluster):
         next(backends.on_ray(lambda spec, alive: None, specs, 1))
 
 
-LONG = {"seeds": 1, "episodes": 2048}
+LONG = {"seeds": 1, "episodes": 512}
+
+
+def slow(spec, alive, **options):
+    """Thirty-two batches of a tenth of a second or more."""
+    return noted(spec, lambda: time.sleep(0.1), **options)
 
 
 def sweep_on(address, environment, folder):
     os.environ.update(environment, RAY_ADDRESS=address)
-    sweeping._run = noted
+    sweeping._run = slow
     swept(folder, "ray", small_experiment(**LONG), checkpoint_seconds=0)
 
 

@@ -397,4 +397,11 @@ FAULTS = (
         "missing.sort(key=experiment.cost)",
         (SWEEP + "test_the_longest_come_first",),
     ),
+    Fault(
+        "a worker that writes wherever it finds itself",
+        "experiments/sweeping.py",
+        "if not path.exists() or path.read_text() != token:",
+        "if not path.exists():",
+        (SWEEP + "test_a_worker_that_sees_another_folder_writes_nothing",),
+    ),
 )

@@ -1,5 +1,6 @@
 """Tables and figures as specs; the runner; the results store."""
 
+from entropy_rl.experiments.backends import BACKENDS
 from entropy_rl.experiments.beyond import BETA, SCALING
 from entropy_rl.experiments.critic import CRITIC
 from entropy_rl.experiments.declaration import (
@@ -23,6 +24,7 @@ from entropy_rl.experiments.table1 import TABLE1
 from entropy_rl.experiments.table2 import TABLE2
 
 __all__ = [
+    "BACKENDS",
     "BETA",
     "CRITIC",
     "EXPERIMENTS",

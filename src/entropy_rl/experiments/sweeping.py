@@ -70,8 +70,7 @@ def sweep(
         tier: "quick" or "paper".
         store: where they are and go to; one sweep at a time.
         jobs: runs at a time, of one torch thread each.
-        backend: "loky", processes of this machine (for one job, this process), or "ray", tasks of a
-            Ray cluster; see :mod:`entropy_rl.experiments.backends`.
+        backend: a name of :data:`BACKENDS`: where the runs are made.
         only: parts of a label, such as ``{"policy": "lstm"}``; the others are left out.
         progress: whether to show a bar (needs tqdm); its unit is expected seconds.
         checkpoint_seconds: least time between two checkpoints of a run.

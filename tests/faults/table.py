@@ -16,6 +16,7 @@ LOOP = "tests/algorithms/test_on_policy.py::"
 RUNNER = "tests/experiments/test_runner.py::"
 STORE = "tests/experiments/test_store.py::"
 SWEEP = "tests/experiments/test_sweep.py::"
+DECLARATION = "tests/experiments/test_declaration.py::"
 PLAIN = TARGETS + "test_targets_equal_the_plain_loop"
 COMBINED = USES + "test_an_estimator_is_right_exactly_where_the_use_says_so"
 
@@ -346,5 +347,33 @@ FAULTS = (
         "missing.sort(key=experiment.cost, reverse=True)",
         "missing.sort(key=experiment.cost)",
         (SWEEP + "test_the_longest_come_first",),
+    ),
+    Fault(
+        "a verdict that does not know which sign is expected",
+        "experiments/declaration.py",
+        "(low, high) if self.sign > 0 else (-high, -low)",
+        "(low, high)",
+        (DECLARATION + "test_a_verdict_needs_the_whole_interval_on_one_side",),
+    ),
+    Fault(
+        "a contrast without its factor",
+        "experiments/declaration.py",
+        "a - self.factor * b",
+        "a - b",
+        (DECLARATION + "test_a_factor_multiplies_the_second",),
+    ),
+    Fault(
+        "the ratio of variances for that of deviations",
+        "experiments/declaration.py",
+        "return ratio / 2, (ratio - half) / 2, (ratio + half) / 2",
+        "return ratio, ratio - half, ratio + half",
+        (DECLARATION + "test_a_spread_is_the_logarithm_of_the_ratio_of_deviations",),
+    ),
+    Fault(
+        "the value network moved by the policy's kind of optimiser",
+        "algorithms/baseline.py",
+        "config.baseline_optimiser, self.network",
+        "config.optimiser, self.network",
+        (LOOP + "test_the_baseline_is_moved_by_its_own_optimiser",),
     ),
 )

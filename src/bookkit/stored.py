@@ -177,7 +177,7 @@ def table(found: Results, metric: str) -> pd.DataFrame:
             "planned": len(runs),
             "unfinished": sum(_unfinished(run) for run in stored),
             "evaluated": sum(run.evaluation["episodes"] for run in stored),
-            **printed(name, metric),
+            **dict(zip(("printed", "printed_std"), map(float, printed(name, metric)), strict=True)),
             "limit": limit(_spec(found, name), metric),
         }
     return pd.DataFrame(list(rows.values()), index=_index(list(rows)))
@@ -198,14 +198,15 @@ def cells(found: Results, metric: str, digits: int = 2) -> pd.DataFrame:
     """
     import pandas as pd
 
+    printed = _printed(found)
     rows = [
         {
-            "printed": "" if np.isnan(r.printed) else f"{r.printed:g} ± {r.printed_std:g}",
+            "printed": "" if np.isnan(r.printed) else " ± ".join(printed(name, metric)),
             "ours": _ours(r, digits),
             "unfinished": f"{r.unfinished} of {r.evaluated:,}" if r.seeds else "",
             "limit": "" if np.isnan(r.limit) else f"{r.limit:.{digits}f}",
         }
-        for r in table(found, metric).itertuples()
+        for name, r in zip(found.groups, table(found, metric).itertuples(), strict=True)
     ]
     shown = pd.DataFrame(rows, index=_index(list(found.groups)))
     return shown.loc[:, (shown != "").any()]
@@ -359,24 +360,22 @@ def _printed_path(found: Results) -> Path:
     return found.data / "papers" / f"{found.experiment.name.replace('.', '_')}.csv"
 
 
-def _printed(found: Results) -> Callable[[Label, str], dict[str, float]]:
-    """What the paper prints of a label, by the columns that the file and the label share."""
+def _printed(found: Results) -> Callable[[Label, str], tuple[str, str]]:
+    """What the paper prints of a label, mean and ±, by the columns that file and label share."""
     import pandas as pd
 
-    path = _printed_path(found)
-    file = pd.read_csv(path) if path.exists() else None
+    path, nothing = _printed_path(found), ("nan", "nan")
+    file = pd.read_csv(path, dtype=str) if path.exists() else None
 
-    def look_up(name: Label, metric: str) -> dict[str, float]:
-        nothing = {"printed": np.nan, "printed_std": np.nan}
+    def look_up(name: Label, metric: str) -> tuple[str, str]:
         if file is None:
             return nothing
-        keys = {k: v for k, v in name if k in file.columns}
-        rows = file[file["metric"] == metric]
-        for key, value in keys.items():
-            rows = rows[rows[key] == value]
-        if len(rows) != 1:
-            return nothing
-        return {"printed": float(rows["mean"].iloc[0]), "printed_std": float(rows["std"].iloc[0])}
+        chosen = file["metric"] == metric
+        for key, value in name:
+            if key in file.columns:
+                chosen &= file[key] == value
+        rows = file.loc[chosen, ["mean", "std"]]
+        return tuple(rows.iloc[0]) if len(rows) == 1 else nothing
 
     return look_up
 

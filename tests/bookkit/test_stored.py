@@ -28,7 +28,7 @@ COLUMNS = ("none", "smoothed", "linked")
 LENGTHS = {("none", 0): 9.0, ("none", 1): 7.0, ("smoothed", 0): 6.0, ("smoothed", 1): 5.0}
 PRINTED = """policy,entropy,metric,mean,std
 lstm,none,length,10.1,1.9
-lstm,smoothed,length,5,0.2
+lstm,smoothed,length,5.0,0.2
 mmdp,smoothed,length,77,7
 """
 
@@ -78,13 +78,13 @@ def declared(monkeypatch):
     return chosen
 
 
-def save(data, entropy, seed, length):
+def save(data, entropy, seed, length, episodes=(20, 40)):
     """A run of four episodes, one of them cut, whose mean length is as given."""
     lengths = (length - 2, length - 1, length + 1, length + 2)
     evaluation = Evaluation(
         4, length, (0.0, 1.0), length, 20 - length, (0.0, 1.0), 0.25, lengths, lengths
     )
-    curves = {"episodes": [20, 40], "return": [1.0 + seed, 2.0 + seed]}
+    curves = {"episodes": episodes, "return": [1.0 + seed, 2.0 + seed]}
     provenance = {
         "commit": "abc",
         "steps": 1000,
@@ -227,6 +227,20 @@ def test_what_is_missing_is_named_and_no_number_stands_for_it(partly):
         assert np.isnan([contrast["difference"], contrast["low"], contrast["high"]]).all()
 
 
+def test_a_contrast_waits_for_all_of_its_pairs(whole, declared, monkeypatch):
+    """Two of three are enough for an interval, and are not computed."""
+    third = {
+        label(policy="lstm", entropy=entropy, seed=2): spec_of(entropy, 2)
+        for entropy in ("none", "smoothed")
+    }
+    runs = {**declared.tiers["paper"], **third}
+    longer = dataclasses.replace(declared, tiers={"quick": runs, "paper": runs})
+    monkeypatch.setitem(EXPERIMENTS, NAME, longer)
+    (row, _) = stored.contrasts(stored.load(NAME, data=whole)).to_dict("records")
+    assert (row["pairs"], row["planned"], row["verdict"]) == (2, 3, stored.NOT_RUN)
+    assert math.isnan(row["difference"])
+
+
 def test_cells(partly):
     shown = stored.cells(stored.load(NAME, data=partly), "length", digits=1)
     assert list(shown.columns) == ["printed", "ours", "unfinished", "limit"]
@@ -236,7 +250,7 @@ def test_cells(partly):
         "5.0 (1 of 2 seeds)",
         "5.0 (1 of 2 seeds)",
     ]
-    assert list(shown["printed"]) == ["10.1 ± 1.9", "5 ± 0.2", ""]
+    assert list(shown["printed"]) == ["10.1 ± 1.9", "5.0 ± 0.2", ""]
     assert list(shown["unfinished"]) == ["2 of 8", "1 of 4", "1 of 4"]
 
 
@@ -263,6 +277,13 @@ def test_curves_are_arrays(partly):
     assert none.values.tolist() == [[1, 2], [2, 3]]
     assert none.seeds == (0, 1)
     assert found[label(policy="lstm", entropy="smoothed")].seeds == (1,)
+
+
+def test_seeds_that_were_not_trained_alike_have_no_curve(partly):
+    save(partly, "smoothed", 0, 6.0, episodes=(20, 39))
+    found = stored.load(NAME, data=partly)
+    with pytest.raises(ValueError, match="found: expected seeds of one length of training, got"):
+        stored.curves(found)
 
 
 def test_a_caption_says_where_the_numbers_come_from(partly):

@@ -23,9 +23,9 @@ def values(experiment, key):
 @pytest.mark.parametrize(
     ("experiment", "runs", "sha256"),
     [
-        (BETA, 30, "FILL1"),
-        (SCALING, 84, "FILL2"),
-        (OPTIMISER, 12, "FILL3"),
+        (BETA, 30, "89ecc4428e1ef052caa2ec6a85c6c5d69fab03301c527c2636f188283b5dabb4"),
+        (SCALING, 84, "4b40dbe1f28e943c8d93bc5a9a0200e17b3b925c637344f3ba61047fe25aaa08"),
+        (OPTIMISER, 12, "795f778077e19291c619d8cca533a1a5a6b98755e78a95566842dca7e129dc16"),
     ],
     ids=lambda x: getattr(x, "name", ""),
 )
@@ -104,7 +104,7 @@ def test_the_papers_optimiser_is_that_of_appendix_a():
     for name, spec in OPTIMISER.runs("paper").items():
         c = spec.config
         assert c.episodes == 15_000
-        assert spec.environment_options["observation"] == "one_hot"
+        assert spec.environment_options["observation"] == "coordinates"
         assert c.beta == (0.02 if dict(name)["entropy"] == "smoothed" else 0)
         if dict(name)["optimiser"] == "paper":
             assert (c.batch, c.minibatches, c.epochs, c.reduction) == (1, 1, 1, "sum")

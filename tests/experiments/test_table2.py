@@ -76,7 +76,7 @@ def test_the_quick_tier_runs(tmp_path):
 
 def test_every_run_has_an_expected_cost():
     costs = [TABLE.cost(spec) for spec in TABLE.runs("paper").values()]
-    assert all(30 <= cost <= 400 for cost in costs)
+    assert all(30 <= cost <= 600 for cost in costs)
     assert sum(costs) / 3600 < 1.7
 
 

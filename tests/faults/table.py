@@ -17,6 +17,7 @@ CRITIC = "tests/algorithms/test_entropy_critic.py::"
 RUNNER = "tests/experiments/test_runner.py::"
 STORE = "tests/experiments/test_store.py::"
 SWEEP = "tests/experiments/test_sweep.py::"
+DECLARATION = "tests/experiments/test_declaration.py::"
 PLAIN = TARGETS + "test_targets_equal_the_plain_loop"
 COMBINED = USES + "test_an_estimator_is_right_exactly_where_the_use_says_so"
 
@@ -403,5 +404,33 @@ FAULTS = (
         "if not path.exists() or path.read_text() != token:",
         "if not path.exists():",
         (SWEEP + "test_a_worker_that_sees_another_folder_writes_nothing",),
+    ),
+    Fault(
+        "a verdict that does not know which sign is expected",
+        "experiments/declaration.py",
+        "(low, high) if self.sign > 0 else (-high, -low)",
+        "(low, high)",
+        (DECLARATION + "test_a_verdict_needs_the_whole_interval_on_one_side",),
+    ),
+    Fault(
+        "a contrast without its factor",
+        "experiments/declaration.py",
+        "a - self.factor * b",
+        "a - b",
+        (DECLARATION + "test_a_factor_multiplies_the_second",),
+    ),
+    Fault(
+        "the ratio of variances for that of deviations",
+        "experiments/declaration.py",
+        "return ratio / 2, (ratio - half) / 2, (ratio + half) / 2",
+        "return ratio, ratio - half, ratio + half",
+        (DECLARATION + "test_a_spread_is_the_logarithm_of_the_ratio_of_deviations",),
+    ),
+    Fault(
+        "the value network moved by the policy's kind of optimiser",
+        "algorithms/baseline.py",
+        "network, config.baseline_optimiser,",
+        "network, config.optimiser,",
+        (LOOP + "test_the_baseline_is_moved_by_its_own_optimiser",),
     ),
 )

@@ -19,16 +19,22 @@ from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 EPISODES = 15_000
 SEEDS = range(3)
 _BETA = {"none": 0.0, "smoothed": 0.02}
+_BATCHED_RATE = 1.6e-2
 
 
 def optimiser_preset(optimiser: str, entropy: str) -> Preset:
-    """ "paper": RMSprop after each episode, every entry of the gradient in [-1, 1] (Appendix A);
-    "batched": Adam falling to 0, eight updates for 256 episodes. Both see positions one-hot."""
-    if optimiser == "paper":
-        chosen = preset("hunters-paper")
-    else:
-        chosen = preset("hunters").but(batch=256, learning_rate=1.6e-2)
-    return replace(chosen, environment_options={"observation": "one_hot"}).but(
+    """The configuration of a column.
+
+    Args:
+        optimiser: "paper": RMSprop after each episode, every entry of the gradient in [-1, 1]
+            (Appendix A); or "batched": Adam falling to 0, eight updates for 256 episodes.
+        entropy: "none" or "smoothed".
+    """
+    paper = preset("hunters-paper")
+    chosen = paper
+    if optimiser == "batched":
+        chosen = preset("hunters").but(batch=256, learning_rate=_BATCHED_RATE)
+    return replace(chosen, environment_options=paper.environment_options).but(
         episodes=EPISODES, entropy=entropy, beta=_BETA[entropy]
     )
 

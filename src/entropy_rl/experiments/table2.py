@@ -35,9 +35,9 @@ _RATE = {"lstm": 1.6e-2, "mmdp": 4e-3}
 # prefixes a state at most; moves off the grid and captures leave a part of them.
 _SECONDS = {
     ("lstm", "smoothed"): 760,
-    ("lstm", "exact"): 7_500,
+    ("lstm", "exact"): 12_000,
     ("mmdp", "unbiased_gradient"): 840,
-    ("mmdp", "exact"): 3_500,
+    ("mmdp", "exact"): 5_000,
 }
 
 # How much worse than with the exact entropy is still "only slightly worse" (§5.1): a tenth, chosen

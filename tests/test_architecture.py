@@ -9,6 +9,7 @@ SRC = Path(__file__).parents[1] / "src"
 FLOORS = {
     "_validate": 0,
     "conditionals": 1,
+    "streams": 1,
     "stepwise": 1,
     "returns": 1,
     "tabular": 1,

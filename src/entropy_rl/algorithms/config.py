@@ -14,7 +14,7 @@ from entropy_rl.algorithms.choices import (
 )
 from entropy_rl.estimators import ESTIMATORS
 
-OPTIMISERS = ("adam", "rmsprop")
+OPTIMISERS = ("adam", "rmsprop", "sgd")
 REDUCTIONS = ("mean", "sum")
 BASELINES = ("value", "running", "none")
 BASELINE_LOSSES = ("mse", "l1", "huber")
@@ -47,7 +47,8 @@ class OnPolicyConfig:
             "unbiased_gradient"), "state" (exact, for "crude_gradient").
         reduction: "mean" over the states of a minibatch, or "sum" over the steps of an episode (as
             zhang2018, equation 1) and mean over episodes.
-        optimiser: "adam" or "rmsprop" (eps 1e-5, as zhang2018's authors).
+        optimiser: "adam", "rmsprop" (eps 1e-5, as zhang2018's authors) or "sgd" (the gradient, times
+            the rate).
         learning_rate: > 0.
         decay: whether the learning rate falls linearly to 0 over the training.
         clip_gradient: the bound > 0 on every entry of the gradient, or None.

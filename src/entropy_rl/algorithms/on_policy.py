@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -10,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from entropy_rl import _validate
-from entropy_rl.algorithms.baseline import make_baseline
 from entropy_rl.algorithms.choices import ADVANTAGES, SURROGATES
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
 from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES
 from entropy_rl.algorithms.precision import WorkingCopy
+from entropy_rl.algorithms.replicas import Replicas
 from entropy_rl.algorithms.rollout import (
     Rollout,
     first_visits,
@@ -43,11 +44,17 @@ class TrainingDiverged(RuntimeError):
         term: what was not finite.
         last_good: :meth:`Trainer.state_dict` at the start of the batch that spoilt it: a training
             that loads it plays that batch again.
+        seeds: of the replicas that spoilt it, where several are stacked and it can be told.
     """
 
-    def __init__(self, update: int, term: str, last_good: dict[str, Any]) -> None:
-        super().__init__(f"update {update}: {term} is not finite; set back to the last good state")
-        self.update, self.term, self.last_good = update, term, last_good
+    def __init__(
+        self, update: int, term: str, last_good: dict[str, Any], seeds: tuple[int, ...] = ()
+    ) -> None:
+        whose = f" of seed {', '.join(map(str, seeds))}" if seeds else ""
+        super().__init__(
+            f"update {update}: {term}{whose} is not finite; set back to the last good state"
+        )
+        self.update, self.term, self.last_good, self.seeds = update, term, last_good, seeds
 
 
 class Trainer:
@@ -60,35 +67,38 @@ class Trainer:
 
     Args:
         env: the batched core of an environment, such as ``HuntersRabbits()``.
-        policy: a policy for its spaces; trained in place, on the device of its parameters.
+        policy: a policy for its spaces; trained in place, on the device of its parameters. Or
+            several, stacked: each then plays the configuration's episodes and batches.
         config: all hyper-parameters.
         seed: of all draws, and of the baseline's initial weights, in [0, 2⁶³). The same seed gives
-            the same numbers on the same device.
+            the same numbers on the same device. Of a stacked policy one for each replica.
 
     Raises:
         ValueError: a policy that does not fit the environment or is not finite, a seed out of
-            range, or observations that the baseline cannot read.
+            range, observations that the baseline cannot read, or what stacked replicas cannot do.
     """
 
-    def __init__(self, env: Core[Any], policy: Any, config: OnPolicyConfig, seed: int) -> None:
+    def __init__(
+        self, env: Core[Any], policy: Any, config: OnPolicyConfig, seed: int | Sequence[int]
+    ) -> None:
         for space in ("action_space", "observation_space"):
             mine, given = getattr(env, space), getattr(policy, space, None)
             if given != mine:
                 raise _validate.fail("policy", f"one for {mine}", given)
-        _validate.seed("seed", seed)
+        self.replicas = Replicas.of(seed, policy, config)
         if not _finite(policy.parameters()):
             raise _validate.fail("policy", "finite parameters", "NaN or infinity among them")
         self.env, self.policy, self.config = env, policy, config
         device = next(policy.parameters()).device
-        self.generator = torch.Generator(device).manual_seed(seed)
+        self.generator: Any = self.replicas.source(device)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed ^ _BASELINE_STREAM)
-            self.baseline = make_baseline(env.observation_space, config, device)
+            torch.manual_seed(self.replicas.seeds[0] ^ _BASELINE_STREAM)
+            self.baseline = self.replicas.baseline(env.observation_space, config, device)
         self.working = WorkingCopy(policy, config.precision)
         self.optimiser = _optimiser(policy, config)
         self.batches = -(-config.episodes // config.batch)
         self.played = self.steps = self.updates = 0
-        self.curves: dict[str, list[float]] = {}
+        self.curves: dict[str, list[Any]] = {}
         self._good = self._snapshot()
 
     @property
@@ -112,11 +122,11 @@ class Trainer:
         self.learn(self.play(min(c.batch, c.episodes - self.played)))
 
     def play(self, episodes: int) -> Rollout:
-        """Play ``episodes`` episodes with the present policy."""
-        c = self.config
+        """Play ``episodes`` episodes with the present policy, or with each of its replicas."""
+        c, every = self.config, episodes * len(self.replicas)
         with torch.set_grad_enabled(c.keeps_graph):
             return play_episodes(
-                self.env, self._sample, episodes, c.cap, c.discount, self.generator, self.updates
+                self.env, self._sample, every, c.cap, c.discount, self.generator, self.updates
             )
 
     def learn(self, rollout: Rollout) -> None:
@@ -136,8 +146,9 @@ class Trainer:
             for rows in minibatch_rows(rollout, every, c.minibatches, self._shuffle):
                 entropies.append(self._update(context, rows, advantage))
         loss = self._learn_baseline(rollout, targets)
-        self.played, self.steps = self.played + rollout.r_t.shape[1], self.steps + len(rollout)
-        self._record(rollout, torch.stack(entropies).mean(), loss)
+        self.played += rollout.r_t.shape[1] // len(self.replicas)
+        self.steps += len(rollout)
+        self._record(rollout, torch.stack(entropies).mean(0), loss)
 
     def context(self, rollout: Rollout) -> Context:
         """What the choices are given: ratios, values, and the entropy if it is in the return."""
@@ -186,7 +197,7 @@ class Trainer:
         weights = prefix_log_weights(chain, drawn.component_log_probs) if stale else None
         estimate = self._estimate(obs, chain, weights, c.entropy_baseline)
         minibatch = Minibatch(context, rows, chain, drawn, weights, advantage[rows], estimate)
-        scale = self._scale(rollout, rows)
+        scale = self._scale(rollout, rows) * len(self.replicas)
         terms = {
             "policy loss": scale * SURROGATES[c.row.surrogate](minibatch),
             "entropy term": scale * ENTROPIES[c.row.entropy].term(minibatch),
@@ -260,8 +271,9 @@ class Trainer:
                 self.working.refresh()
             terms, minibatch = self.losses(context, rows, advantage, moved)
             if not moved:  # a trial step that goes too far is for its rule to judge
+                rows_of_term = (minibatch.chain.log_prob, minibatch.estimate.surrogate)
                 for name, term in terms.items():
-                    self._require_finite(name, term)
+                    self._require_finite(name, term, witnesses=rows_of_term)
             return torch.stack(list(terms.values())).sum(), minibatch
 
         def differentiate(scalar: Tensor) -> None:
@@ -279,7 +291,7 @@ class Trainer:
         self._require_finite("updated parameters", *parameters)
         self.working.refresh()
         self.updates += 1
-        return minibatch.estimate.value.mean()
+        return self.replicas.mean(minibatch.estimate.value)
 
     def _learn_baseline(self, rollout: Rollout, targets: Targets) -> Tensor:
         c, value = self.config, rollout.rows(targets.value)
@@ -297,26 +309,31 @@ class Trainer:
                 self._require_finite("baseline loss", loss)
         return loss
 
-    def _require_finite(self, term: str, *tensors: Tensor) -> None:
+    def _require_finite(
+        self, term: str, *tensors: Tensor, witnesses: tuple[Tensor, ...] = ()
+    ) -> None:
         if not _finite(tensors):
+            seeds = self.replicas.spoilt(witnesses or tensors)
             update, good = self.updates, {**self._good, "curves": copied(self.curves)}
             self.load_state_dict(good)
-            raise TrainingDiverged(update, term, good)
+            raise TrainingDiverged(update, term, good, seeds)
 
     def _record(self, rollout: Rollout, entropy: Tensor, loss: Tensor) -> None:
         discounts = self.config.discount ** torch.arange(
             len(rollout.r_t), dtype=torch.float64, device=rollout.r_t.device
         )
-        rewards = rollout.r_t.double()
-        for name, value in (
-            ("episodes", self.played),
-            ("length", rollout.lengths.double().mean()),
-            ("reward", rewards.sum(0).mean()),
-            ("return", (discounts @ rewards).mean()),
-            ("entropy", entropy),
-            ("baseline_loss", loss),
-        ):
-            self.curves.setdefault(name, []).append(float(value))
+        rewards, mean = rollout.r_t.double(), self.replicas.mean
+        found = {
+            "length": mean(rollout.lengths.double()),
+            "reward": mean(rewards.sum(0)),
+            "return": mean(discounts @ rewards),
+            "entropy": entropy,
+            "baseline_loss": loss,
+            **{name: mean(merit.double()) for name, merit in rollout.merits.items()},
+        }
+        self.curves.setdefault("episodes", []).append(float(self.played))
+        for name, value in found.items():
+            self.curves.setdefault(name, []).append(value.tolist())
 
 
 def _finite(tensors: Any) -> bool:
@@ -327,4 +344,6 @@ def _finite(tensors: Any) -> bool:
 def _optimiser(policy: nn.Module, config: OnPolicyConfig) -> torch.optim.Optimizer:
     if config.optimiser == "rmsprop":
         return torch.optim.RMSprop(policy.parameters(), config.learning_rate, eps=1e-5)
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(policy.parameters(), config.learning_rate)
     return torch.optim.Adam(policy.parameters(), config.learning_rate, fused=True)

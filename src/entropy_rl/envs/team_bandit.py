@@ -20,6 +20,7 @@ from entropy_rl import _validate as check
 from entropy_rl.envs import _draw
 from entropy_rl.envs._actions import check_actions
 from entropy_rl.envs._core import Batch, Outcome
+from entropy_rl.streams import Source, uniform
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class TeamBandit:
     bonus_probability: float = 0.01
     assignment: str | int = "identity"
     starts: ClassVar[tuple[str, ...]] = ("lucky",)
+    merits: ClassVar[tuple[str, ...]] = ("optimal",)
 
     def __post_init__(self) -> None:
         check.positive_integer("arms", self.arms)
@@ -102,7 +104,7 @@ class TeamBandit:
         self,
         num: int,
         *,
-        generator: torch.Generator | None = None,
+        generator: Source | None = None,
         device: torch.device | str = "cpu",
     ) -> BanditState:
         """Begin ``num`` rounds, each lucky with probability p.
@@ -116,9 +118,7 @@ class TeamBandit:
             ValueError: ``num`` below 1, or a generator on another device.
         """
         check.positive_integer("num", num)
-        device = torch.device(device)
-        check.generator("generator", generator, device)
-        drawn = torch.rand(num, generator=generator, device=device, dtype=torch.float64)
+        drawn = uniform((num,), generator, device=device, dtype=torch.float64)
         return self.start(lucky=drawn < self.bonus_probability)
 
     def start(self, *, lucky: Tensor) -> BanditState:

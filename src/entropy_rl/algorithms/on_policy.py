@@ -343,7 +343,9 @@ def _finite(tensors: Any) -> bool:
 
 def _optimiser(policy: nn.Module, config: OnPolicyConfig) -> torch.optim.Optimizer:
     if config.optimiser == "rmsprop":
-        return torch.optim.RMSprop(policy.parameters(), config.learning_rate, eps=1e-5)
+        return torch.optim.RMSprop(
+            policy.parameters(), config.learning_rate, eps=1e-5, foreach=True
+        )
     if config.optimiser == "sgd":
-        return torch.optim.SGD(policy.parameters(), config.learning_rate)
+        return torch.optim.SGD(policy.parameters(), config.learning_rate, foreach=True)
     return torch.optim.Adam(policy.parameters(), config.learning_rate, fused=True)

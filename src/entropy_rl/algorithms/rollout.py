@@ -124,9 +124,11 @@ def play_episodes(
         cuts.append(_column(cut, alive, episodes))
         if cut.any():
             finals.append((alive[cut], env.observe(state[cut])))
-        for name in getattr(env, "merits", ()):
-            so_far = env.info(state)[name]
-            merits.setdefault(name, so_far.new_zeros(episodes)).index_copy_(0, alive, so_far)
+        if names := getattr(env, "merits", ()):
+            info = env.info(state)
+            for name in names:
+                before = merits.setdefault(name, info[name].new_zeros(episodes))
+                before.index_copy_(0, alive, info[name])
         running = ~(outcome.terminated | cut)
         if not running.all():
             state, alive = state[running], alive[running]

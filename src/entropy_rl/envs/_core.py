@@ -77,7 +77,8 @@ class Core(Protocol[S]):
             stochastic dynamics the keys are among them.
 
     A core may also have ``merits``, names of its ``info``: a training records their means over the
-    episodes, as they are at the end.
+    episodes, as they are at the end; and ``closed_form(policy)``, figures of merit by name that
+    need no play.
     """
 
     starts: ClassVar[tuple[str, ...]]

@@ -22,6 +22,8 @@ from entropy_rl.envs._actions import check_actions
 from entropy_rl.envs._core import Batch, Outcome
 from entropy_rl.streams import Source, uniform
 
+_MOST_ACTIONS = 10**6
+
 
 @dataclass(frozen=True)
 class BanditState(Batch):
@@ -65,7 +67,7 @@ class TeamBandit:
     bonus_probability: float = 0.01
     assignment: str | int = "identity"
     starts: ClassVar[tuple[str, ...]] = ("lucky",)
-    merits: ClassVar[tuple[str, ...]] = ("optimal",)
+    merits: ClassVar[tuple[str, ...]] = ("optimal", "expected")
 
     def __post_init__(self) -> None:
         check.positive_integer("arms", self.arms)
@@ -176,6 +178,32 @@ class TeamBandit:
         pay = self._arms_pay(actions)
         return pay + self.bonus * self.bonus_probability * self.is_optimal(actions).to(pay.dtype)
 
+    def closed_form(self, policy: Any) -> dict[str, float]:
+        """What a policy gets, without playing: sums over all Kᵈ joint actions.
+
+        Args:
+            policy: for this game.
+
+        Returns:
+            "expected_reward", Σₐ p(a) E[r | a]; "optimal", p(the exceptional assignment).
+
+        Raises:
+            ValueError: more than a million joint actions.
+        """
+        if self.arms**self.agents > _MOST_ACTIONS:
+            joint = f"at most {_MOST_ACTIONS} joint actions"
+            raise check.fail("closed_form", joint, self.arms**self.agents)
+        each = [torch.arange(self.arms)] * self.agents
+        actions = torch.cartesian_prod(*each).view(-1, self.agents)
+        device = next(policy.parameters()).device
+        with torch.no_grad():
+            chain = policy.conditionals(torch.ones(len(actions), 1, device=device), actions.to(device))
+        p = chain.log_prob.double().exp().cpu()
+        return {
+            "expected_reward": float(p @ self.expected_reward(actions)),
+            "optimal": float(p[self.is_optimal(actions)]),
+        }
+
     def is_optimal(self, actions: Tensor) -> Tensor:
         """Whether ``actions`` ``(*batch, d)`` is the exceptional assignment, bool ``(*batch,)``."""
         return (actions == self.exceptional.to(actions.device)).all(-1)
@@ -185,9 +213,17 @@ class TeamBandit:
         return torch.ones(len(state), 1, device=state.device)
 
     def info(self, state: BanditState) -> dict[str, Tensor]:
-        """Each ``(N,)``: "score" (the reward), "length", "optimal" (the exceptional was pulled)."""
+        """Each ``(N,)``: "score" (the reward), "length", "optimal" (the exceptional was pulled),
+        "expected" (E[r | a] of the arms that were pulled, which luck does not move).
+        """
         optimal = self.is_optimal(state.chosen)
-        return {"score": state.score, "length": state.time, "optimal": optimal}
+        luck = self.bonus * optimal * (state.lucky.double() - self.bonus_probability)
+        return {
+            "score": state.score,
+            "length": state.time,
+            "optimal": optimal,
+            "expected": state.score - luck,
+        }
 
     def draw(self, state: BanditState) -> np.ndarray:
         """A picture, uint8 ``(height, width, 3)``, of a state that holds one round."""

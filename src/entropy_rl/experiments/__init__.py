@@ -15,10 +15,12 @@ from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Store, StoredRun, runs_folder
 from entropy_rl.experiments.sweeping import Report, sweep
 from entropy_rl.experiments.table1 import TABLE1
+from entropy_rl.experiments.table3 import TABLE3
 
 __all__ = [
     "EXPERIMENTS",
     "TABLE1",
+    "TABLE3",
     "Contrast",
     "EvaluationSpec",
     "Experiment",

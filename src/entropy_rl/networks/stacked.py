@@ -20,9 +20,10 @@ def by_replica(rows: Tensor, replicas: int) -> Tensor:
     Raises:
         ValueError: rows that R does not divide.
     """
-    if len(rows) % replicas:
-        raise _validate.fail("rows", f"as many for each of {replicas} replicas", len(rows))
-    return rows.unflatten(0, (replicas, -1))
+    each, left = divmod(rows.shape[0], replicas)
+    if left:
+        raise _validate.fail("rows", f"as many for each of {replicas} replicas", rows.shape[0])
+    return rows.view(replicas, each, *rows.shape[1:])
 
 
 class StackedLinear(nn.Module):

@@ -48,6 +48,8 @@ def schedule(legal: Tensor | None, rows: int, d: int, rounded: bool) -> Schedule
             a product of a shape not met before costs as much as a thousand rows.
     """
     up = _round_up if rounded else int
+    if legal is None and up(rows) == rows:
+        return Schedule(None, [rows] * d, rows)
     place = torch.arange(1, d + 1)
     if legal is None:
         needed = torch.full((rows,), d)

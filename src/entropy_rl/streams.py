@@ -49,7 +49,9 @@ class Streams:
     def set_state(self, state: Tensor) -> None:
         """What :meth:`get_state` returned."""
         for generator, own in zip(self.generators, state, strict=True):
-            generator.set_state(own)
+            generator.set_state(
+                own.clone()
+            )  # torch does not look where in its storage a view begins
 
 
 Source: TypeAlias = torch.Generator | Streams

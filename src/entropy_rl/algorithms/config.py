@@ -47,8 +47,8 @@ class OnPolicyConfig:
             "unbiased_gradient"), "state" (exact, for "crude_gradient").
         reduction: "mean" over the states of a minibatch, or "sum" over the steps of an episode (as
             zhang2018, equation 1) and mean over episodes.
-        optimiser: "adam", "rmsprop" (eps 1e-5, as zhang2018's authors) or "sgd" (the gradient, times
-            the rate).
+        optimiser: "adam", "rmsprop" (eps 1e-5, as zhang2018's authors) or "sgd": steps along the
+            gradient.
         learning_rate: > 0.
         decay: whether the learning rate falls linearly to 0 over the training.
         clip_gradient: the bound > 0 on every entry of the gradient, or None.

@@ -29,7 +29,7 @@ _STACKABLE: dict[str, tuple[Any, ...]] = {
     "cap": (1,),  # else episodes end at different times, and the rows are no equal parts
     "minibatches": (1,),
     "grouping": ("episodes",),
-    "baseline": ("running", "none"),
+    "baseline": ("running",),
     "clip_norm": (None,),
     "entropy": ("none", "crude", "crude_gradient", "smoothed", "unbiased_gradient"),
     "entropy_baseline": (None,),
@@ -81,7 +81,7 @@ class Replicas:
         self, space: spaces.Space[Any], config: OnPolicyConfig, device: torch.device
     ) -> Baseline | RunningBaselines:
         """The baseline that the configuration names, of each replica its own."""
-        if self.stacked and config.baseline == "running":
+        if self.stacked:
             return RunningBaselines(len(self))
         return make_baseline(space, config, device)
 

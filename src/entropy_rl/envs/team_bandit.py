@@ -197,7 +197,8 @@ class TeamBandit:
         actions = torch.cartesian_prod(*each).view(-1, self.agents)
         device = next(policy.parameters()).device
         with torch.no_grad():
-            chain = policy.conditionals(torch.ones(len(actions), 1, device=device), actions.to(device))
+            obs = torch.ones(len(actions), 1, device=device)
+            chain = policy.conditionals(obs, actions.to(device))
         p = chain.log_prob.double().exp().cpu()
         return {
             "expected_reward": float(p @ self.expected_reward(actions)),

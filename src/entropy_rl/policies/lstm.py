@@ -120,9 +120,10 @@ class LSTMPolicy(CategoricalPolicy):
         actions: Tensor,
         gumbel: Tensor | None,
     ) -> Conditionals:
-        # Rows of replicas stay where they are: there every component is computed for all.
-        left_out = mask if self.replicas == 1 else None
-        plan = schedule(left_out, len(x), self.d, rounded=_wide(x.dtype) != x.dtype)
+        if self.replicas == 1:
+            plan = schedule(mask, len(x), self.d, rounded=_wide(x.dtype) != x.dtype)
+        else:  # rows of replicas stay where they are
+            plan = schedule(None, len(x), self.d, rounded=False)
         if plan.order is not None:
             x, actions = x[plan.order], actions[:, plan.order]
             gumbel = gumbel if gumbel is None else gumbel[:, plan.order]

@@ -54,7 +54,7 @@ def test_other_seeds_give_other_numbers():
 def test_bad_calls_are_refused_by_name(draw):
     with pytest.raises(ValueError, match="shape: expected rows for 2 replicas alike, got 3"):
         draw((3,), Streams([0, 1]))
-    with pytest.raises(ValueError, match="generator: expected a torch.Generator"):
+    with pytest.raises(ValueError, match=r"generator: expected a torch\.Generator"):
         draw((3,), 5)
     for source in (seeded(0), Streams([0])):
         with pytest.raises(ValueError, match="generator: expected a generator on meta"):
@@ -63,5 +63,5 @@ def test_bad_calls_are_refused_by_name(draw):
 
 @pytest.mark.parametrize("seeds", [[], [1, 1], [-1], [2**63], [0.5]])
 def test_bad_seeds_are_refused_by_name(seeds):
-    with pytest.raises(ValueError, match="^seeds: expected"):
+    with pytest.raises(ValueError, match=r"^seeds: expected"):
         Streams(seeds)

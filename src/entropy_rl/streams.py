@@ -49,9 +49,8 @@ class Streams:
     def set_state(self, state: Tensor) -> None:
         """What :meth:`get_state` returned."""
         for generator, own in zip(self.generators, state, strict=True):
-            generator.set_state(
-                own.clone()
-            )  # torch does not look where in its storage a view begins
+            # A copy: torch does not look where in its storage a view begins.
+            generator.set_state(own.clone())
 
 
 Source: TypeAlias = torch.Generator | Streams

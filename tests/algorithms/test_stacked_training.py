@@ -179,7 +179,7 @@ def test_an_environment_that_draws_otherwise_refuses_the_streams():
     game = HuntersRabbits(size=2, hunters=1)
     policy = stack_policies([policy_for(game, seed) for seed in (0, 1)])
     trainer = Trainer(game, policy, dataclasses.replace(QUICK, entropy="smoothed"), (0, 1))
-    with pytest.raises(ValueError, match="generator: expected a torch.Generator or None"):
+    with pytest.raises(ValueError, match=r"generator: expected a torch\.Generator or None"):
         trainer.step()
 
 

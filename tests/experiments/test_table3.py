@@ -97,7 +97,7 @@ def test_the_quick_tier_runs_and_every_seed_is_read(whole):
         assert own.metric("last_optimal") == own.curves["optimal"][-1]
         assert 0 <= own.metric("optimal") <= 1
         assert 10 <= own.metric("expected_reward") <= 35.66
-    with pytest.raises(ValueError, match="seed: expected one of .0, 1., got 2"):
+    with pytest.raises(ValueError, match=r"seed: expected one of .0, 1., got 2"):
         run.of(2)
     with pytest.raises(ValueError, match="name: expected one of"):
         own.metric("last_optimum")
@@ -185,7 +185,7 @@ def test_the_trained_replicas_are_kept_where_it_is_asked(tmp_path):
 def test_a_configuration_that_cannot_be_stacked_is_refused_before_it_runs(tmp_path):
     from small import small
 
-    with pytest.raises(ValueError, match="cap: expected one of .* where replicas are stacked"):
+    with pytest.raises(ValueError, match=r"cap: expected one of .* where replicas are stacked"):
         run_spec(dataclasses.replace(small(), replicas=2), Store(tmp_path))
     assert list(tmp_path.iterdir()) == []
 

@@ -271,9 +271,8 @@ class Trainer:
                 self.working.refresh()
             terms, minibatch = self.losses(context, rows, advantage, moved)
             if not moved:  # a trial step that goes too far is for its rule to judge
-                rows_of_term = (minibatch.chain.log_prob, minibatch.estimate.surrogate)
                 for name, term in terms.items():
-                    self._require_finite(name, term, witnesses=rows_of_term)
+                    self._require_finite(name, term, rows=minibatch)
             return torch.stack(list(terms.values())).sum(), minibatch
 
         def differentiate(scalar: Tensor) -> None:
@@ -309,11 +308,11 @@ class Trainer:
                 self._require_finite("baseline loss", loss)
         return loss
 
-    def _require_finite(
-        self, term: str, *tensors: Tensor, witnesses: tuple[Tensor, ...] = ()
-    ) -> None:
+    def _require_finite(self, term: str, *tensors: Tensor, rows: Minibatch | None = None) -> None:
         if not _finite(tensors):
-            seeds = self.replicas.spoilt(witnesses or tensors)
+            if rows is not None:  # a sum does not tell whose it is
+                tensors = rows.chain.log_prob, rows.estimate.surrogate
+            seeds = self.replicas.spoilt(tensors)
             update, good = self.updates, {**self._good, "curves": copied(self.curves)}
             self.load_state_dict(good)
             raise TrainingDiverged(update, term, good, seeds)

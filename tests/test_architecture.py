@@ -10,6 +10,7 @@ FLOORS = {
     "_validate": 0,
     "_threads": 0,
     "conditionals": 1,
+    "streams": 1,
     "stepwise": 1,
     "returns": 1,
     "tabular": 1,

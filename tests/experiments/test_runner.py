@@ -162,11 +162,6 @@ def test_the_trained_policy_is_kept_where_it_is_asked(tmp_path):
     assert extra["environment"] == "hunters"
 
 
-def test_stacking_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="replicas: expected 1"):
-        run_spec(dataclasses.replace(small(), replicas=2), Store(tmp_path))
-
-
 def test_threads_are_one_and_given_back(tmp_path):
     torch.set_num_threads(2)
     try:

@@ -163,7 +163,7 @@ def test_long_curves_become_means_of_equal_parts(tmp_path):
         "episodes": [512.0 * (i + 1) for i in range(n)],
         "length": [float(i) for i in range(n)],
     }
-    store.save(SPEC, curves, evaluation, {})
+    store.save(SPEC, curves, [evaluation], {})
     run = store.load(SPEC.hash)
     ends = [n * (i + 1) // POINTS for i in range(POINTS)]
     assert [int(x) for x in run.curves["episodes"]] == [512 * end for end in ends]
@@ -183,7 +183,7 @@ def test_table_1_stays_below_20_megabytes(tmp_path):
     evaluation = Evaluation(1000, 1.0, (1, 1), 1.0, 1.0, (1, 1), 0.0, ones, ones)
     names = ("episodes", "length", "reward", "return", "entropy", "baseline_loss")
     store = Store(tmp_path)
-    store.save(spec, {name: [1.0] * 1954 for name in names}, evaluation, {"more": "x" * 2000})
+    store.save(spec, {name: [1.0] * 1954 for name in names}, [evaluation], {"more": "x" * 2000})
     assert 100 * sum(path.stat().st_size for path in tmp_path.iterdir()) < 20e6
 
 

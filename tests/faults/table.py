@@ -18,6 +18,10 @@ RUNNER = "tests/experiments/test_runner.py::"
 STORE = "tests/experiments/test_store.py::"
 SWEEP = "tests/experiments/test_sweep.py::"
 DECLARATION = "tests/experiments/test_declaration.py::"
+STREAMS = "tests/test_streams.py::"
+STACKED = "tests/policies/test_stacked_policies.py::"
+REPLICAS = "tests/algorithms/test_stacked_training.py::"
+TABLE3 = "tests/experiments/test_table3.py::"
 PLAIN = TARGETS + "test_targets_equal_the_plain_loop"
 COMBINED = USES + "test_an_estimator_is_right_exactly_where_the_use_says_so"
 
@@ -303,8 +307,8 @@ FAULTS = (
     Fault(
         "the return's curve undiscounted",
         "algorithms/on_policy.py",
-        "(discounts @ rewards).mean()",
-        "rewards.sum(0).mean()",
+        "mean(discounts @ rewards)",
+        "mean(rewards.sum(0))",
         (TARGETS + "test_the_return_curve_is_discounted",),
     ),
     Fault(
@@ -432,5 +436,80 @@ FAULTS = (
         "network, config.baseline_optimiser,",
         "network, config.optimiser,",
         (LOOP + "test_the_baseline_is_moved_by_its_own_optimiser",),
+    ),
+    Fault(
+        "one stream for all replicas",
+        "streams.py",
+        "torch.Generator(device).manual_seed(seed) for seed in seeds",
+        "torch.Generator(device).manual_seed(seeds[0]) for seed in seeds",
+        (
+            STREAMS + "test_replicas_are_given_what_they_would_draw_alone",
+            REPLICAS + "test_equal_policies_with_other_seeds_go_apart",
+        ),
+    ),
+    Fault(
+        "rows dealt to the replicas in turn",
+        "streams.py",
+        "parts.movedim(0, rows).reshape(*shape)",
+        "parts.movedim(0, rows + 1).reshape(*shape)",
+        (STREAMS + "test_replicas_are_given_what_they_would_draw_alone",),
+    ),
+    Fault(
+        "the bias of the first replica for all",
+        "networks/stacked.py",
+        "self.bias.unsqueeze(1)",
+        "self.bias[0]",
+        (
+            STACKED + "test_stacked_layers_are_their_layers",
+            STACKED + "test_samples_and_gradients_are_those_of_each_alone",
+        ),
+    ),
+    Fault(
+        "the gradient of the LSTM's head bias summed over replicas",
+        "policies/_lstm_chain.py",
+        "by_replica(rows, shape[0]).sum(1)",
+        "by_replica(rows, shape[0]).sum((0, 1))",
+        (STACKED + "test_samples_and_gradients_are_those_of_each_alone",),
+    ),
+    Fault(
+        "the loss a mean over the replicas",
+        "algorithms/on_policy.py",
+        "self._scale(rollout, rows) * len(self.replicas)",
+        "self._scale(rollout, rows)",
+        (REPLICAS + "test_each_seed_is_trained_as_it_is_alone",),
+    ),
+    Fault(
+        "a baseline that all replicas share",
+        "algorithms/replicas.py",
+        "[part.mean for part in self.parts]",
+        "[self.parts[-1].mean for part in self.parts]",
+        (
+            REPLICAS + "test_running_baselines_are_one_for_each",
+            REPLICAS + "test_a_seed_does_not_notice_the_others",
+        ),
+    ),
+    Fault(
+        "the curves of a stack are means over its seeds",
+        "experiments/store.py",
+        "[x[r] for x in v]",
+        "[sum(x) / len(x) for x in v]",
+        (TABLE3 + "test_a_stacked_seed_is_the_seed_alone",),
+    ),
+    Fault(
+        "every seed of a stack is given the first one's evaluation",
+        "experiments/store.py",
+        'self.record["evaluation"][r]',
+        'self.record["evaluation"][0]',
+        (TABLE3 + "test_a_stacked_seed_is_the_seed_alone",),
+    ),
+    Fault(
+        "luck left in what is expected of a round",
+        "envs/team_bandit.py",
+        "state.score - luck",
+        "state.score",
+        (
+            "tests/envs/test_team_bandit.py::"
+            "test_the_reward_that_is_expected_of_a_round_is_that_of_its_arms",
+        ),
     ),
 )

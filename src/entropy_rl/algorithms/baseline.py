@@ -58,11 +58,15 @@ class RunningBaseline:
     def __init__(self, memory: int = 100) -> None:
         self.returns: deque[float] = deque(maxlen=memory)
 
+    @property
+    def mean(self) -> float:
+        """Of what is remembered; 0 at first."""
+        return sum(self.returns) / len(self.returns) if self.returns else 0.0
+
     def evaluate(self, obs: Observation) -> Tensor:
-        """The mean of what is remembered, the same in every state; 0 at first."""
-        mean = sum(self.returns) / len(self.returns) if self.returns else 0.0
+        """The mean of what is remembered, the same in every state."""
         rows = flat_observation(obs)
-        return torch.full((len(rows),), mean, device=rows.device)
+        return torch.full((len(rows),), self.mean, device=rows.device)
 
     def learn(self, obs: Observation, returns: Tensor) -> Tensor:
         """Remember; the mean squared error before it."""

@@ -15,7 +15,7 @@ from entropy_rl.algorithms.choices import (
 from entropy_rl.algorithms.entropy import no_term
 from entropy_rl.estimators import ESTIMATORS
 
-OPTIMISERS = ("adam", "rmsprop")
+OPTIMISERS = ("adam", "rmsprop", "sgd")
 REDUCTIONS = ("mean", "sum")
 BASELINES = ("value", "running", "none")
 BASELINE_LOSSES = ("mse", "l1", "huber")
@@ -50,7 +50,8 @@ class OnPolicyConfig:
             "crude_gradient"). Only where the loss has an entropy term, of a weight above 0.
         reduction: "mean" over the states of a minibatch, or "sum" over the steps of an episode (as
             zhang2018, equation 1) and mean over episodes.
-        optimiser: "adam" or "rmsprop" (eps 1e-5, as zhang2018's authors).
+        optimiser: "adam", "rmsprop" (eps 1e-5, as zhang2018's authors) or "sgd": steps along the
+            gradient.
         learning_rate: > 0.
         decay: whether the learning rate falls linearly to 0 over the training.
         clip_gradient: the bound > 0 on every entry of the gradient, or None.

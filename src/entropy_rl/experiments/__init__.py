@@ -22,6 +22,7 @@ from entropy_rl.experiments.store import Store, StoredRun, runs_folder
 from entropy_rl.experiments.sweeping import Report, sweep
 from entropy_rl.experiments.table1 import TABLE1
 from entropy_rl.experiments.table2 import TABLE2
+from entropy_rl.experiments.table3 import TABLE3
 
 __all__ = [
     "BACKENDS",
@@ -33,6 +34,7 @@ __all__ = [
     "SCALING",
     "TABLE1",
     "TABLE2",
+    "TABLE3",
     "Contrast",
     "EvaluationSpec",
     "Experiment",

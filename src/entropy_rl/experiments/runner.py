@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from entropy_rl import _validate
 from entropy_rl._threads import one_thread
 from entropy_rl.algorithms import Trainer, TrainingDiverged, evaluate
 from entropy_rl.algorithms.runs import commit, processor
@@ -25,7 +24,7 @@ from entropy_rl.experiments.checkpoint import load_checkpoint, save_checkpoint
 from entropy_rl.experiments.files import write_whole
 from entropy_rl.experiments.spec import RunSpec
 from entropy_rl.experiments.store import Store
-from entropy_rl.policies import save_policy
+from entropy_rl.policies import save_policy, unstack_policies
 
 FIRST_UPDATES = 20
 FIRST_BATCHES = 2
@@ -48,10 +47,11 @@ def run_spec(
         store: where to.
         checkpoint_seconds: least time between two checkpoints.
         after_batch: called after each batch of training, before its checkpoint.
-        policies: a folder for the trained policy, which the store does not hold; None for none.
+        policies: a folder for the trained policy, which the store does not hold, as ``<hash>.pt``,
+            or those of replicas as ``<hash>-<seed>.pt``; None for none.
 
     Raises:
-        ValueError: replicas that are stacked, which this runner does not do.
+        ValueError: a configuration under which replicas cannot be stacked.
         OSError: naming the file that could not be written.
         TrainingDiverged: its last good state is in the store, as ``<hash>.diverged.pt``.
     """
@@ -77,8 +77,11 @@ def run_spec(
                 saved = time.perf_counter()
         training = run.spent()
         wall, cpu = time.perf_counter(), time.process_time()
-        seen = spec.evaluation
-        evaluation = evaluate(run.env, run.policy, seen.episodes, seen.seed, cap=seen.cap)
+        seen, policies_made = spec.evaluation, run.policies()
+        evaluations = [
+            evaluate(run.env, policy, seen.episodes, seen.seed, cap=seen.cap, exact=seen.exact)
+            for policy in policies_made
+        ]
         seconds = {
             "wall_seconds": {
                 "training": training["wall"],
@@ -90,8 +93,10 @@ def run_spec(
             },
         }
         if policies is not None:
-            _save_policy(policies / f"{spec.hash}.pt", spec, run.policy)
-        store.save(spec, run.trainer.curves, evaluation, {**run.provenance(), **seconds})
+            for seed, policy in zip(spec.seeds, policies_made, strict=True):
+                name = spec.hash if spec.replicas == 1 else f"{spec.hash}-{seed}"
+                _save_policy(policies / f"{name}.pt", spec, policy)
+        store.save(spec, run.trainer.curves, evaluations, {**run.provenance(), **seconds})
     path.unlink(missing_ok=True)
     store.path(spec.hash, "diverged.pt").unlink(missing_ok=True)
 
@@ -115,12 +120,11 @@ class _Training:
     """A trainer, the time it took over all its lives, and the fingerprint of its beginning."""
 
     def __init__(self, spec: RunSpec) -> None:
-        if spec.replicas != 1:
-            raise _validate.fail("replicas", "1: stacking is not built yet", spec.replicas)
         self.spec = spec
         self.env: Core[Any]
         self.env, self.policy = spec.make()
-        self.trainer = Trainer(self.env, self.policy, spec.config, spec.seed)
+        seed = spec.seed if spec.replicas == 1 else spec.seeds
+        self.trainer = Trainer(self.env, self.policy, spec.config, seed)
         self.moved: list[float] = []
         self.fingerprint: dict[str, Any] | None = None
         self.commits = [_commit()]
@@ -141,6 +145,10 @@ class _Training:
                 "moved": self.moved,
                 "curves": {k: list(v[:FIRST_BATCHES]) for k, v in trainer.curves.items()},
             }
+
+    def policies(self) -> list[Any]:
+        """The policy, or the replicas as policies of their own."""
+        return [self.policy] if self.spec.replicas == 1 else unstack_policies(self.policy)
 
     def spent(self) -> dict[str, float]:
         """Seconds of training, those of the lives before included."""
@@ -222,6 +230,7 @@ def _save_diverged(path: Path, spec: RunSpec, error: TrainingDiverged) -> None:
             "spec": spec.canonical,
             "update": error.update,
             "term": error.term,
+            "seeds": error.seeds,
             "last_good": error.last_good,
         },
         content,

@@ -141,7 +141,7 @@ def test_a_stacked_run_that_was_stopped_ends_with_the_same_arrays(whole, tmp_pat
     mine, other = (x.load(spec.hash).record for x in (store, whole))
     for key in ("evaluation", "first_updates", "steps", "updates", "seeds"):
         assert mine[key] == other[key], key
-    assert runner.first_updates(spec) == mine["first_updates"]
+    assert runner.beginning(spec) == mine["first_updates"]
 
 
 def test_a_nan_in_one_replica_stops_its_run_and_names_the_seed(whole, tmp_path, monkeypatch):

@@ -42,7 +42,7 @@ class Regression:
 
     Args:
         network: on its device.
-        optimiser: "adam" or "rmsprop".
+        optimiser: as in :func:`~entropy_rl.algorithms.optimisers.make_optimiser`.
         learning_rate: > 0.
     """
 

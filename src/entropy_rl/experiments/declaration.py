@@ -106,7 +106,7 @@ class Contrast:
         return ratio / 2, (ratio - half) / 2, (ratio + half) / 2
 
     def verdict(self, low: float, high: float) -> str:
-        """What the interval says of the sign, one of :data:`VERDICTS`.
+        """What the interval says of the sign, one of ``VERDICTS``.
 
         "expected" or "against" if it lies wholly on that side of 0, else "undecided". Where no
         difference is expected: "expected" if 0 is in it (which does not show that there is none),

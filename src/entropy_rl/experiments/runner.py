@@ -105,9 +105,9 @@ def beginning(spec: RunSpec) -> dict[str, Any]:
     """The first twenty updates made again, as they stand in a sidecar.
 
     Returns:
-        "updates": how many they were, the first number of whole batches ≥ 20. "sha256": of the
-        parameters after them. For machines that round otherwise, "moved": how far a sample of the
-        parameters went in the first batch; and "curves", of the first two batches.
+        how many they were ("updates", the first number of whole batches ≥ 20) and the "sha256" of
+        the parameters after them; for machines that round otherwise, how far a sample of the
+        parameters "moved" in the first batch, and the "curves" of the first two.
     """
     with one_thread():
         run = _Training(spec)

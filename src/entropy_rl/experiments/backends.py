@@ -83,7 +83,8 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
 
     Raises:
         ChildProcessError: the workers of one run were killed more than :data:`RETRIES` times.
-        ConnectionError: no cluster answers at ``RAY_ADDRESS``, or none could be begun here.
+        ConnectionError: no cluster answers at ``RAY_ADDRESS``, for which Ray waits a quarter of an
+            hour, or none could be begun here.
         ValueError: Ray is not installed; a GPU is needed and the cluster has none.
         ValueError, OSError: what ``work`` raises.
     """

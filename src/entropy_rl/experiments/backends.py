@@ -100,7 +100,7 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
         gpus = ray.cluster_resources().get("GPU", 0)
         if gpus < 1 and any(_gpus(spec) for spec in specs):
             raise _validate.fail("backend", "a Ray cluster with a GPU, for device 'cuda'", "none")
-        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_alone_with)
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_task)
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
@@ -119,7 +119,7 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
                 ray.cancel(left, force=True)
 
 
-def _alone_with(work: Work, spec: RunSpec) -> str | None:
+def _task(work: Work, spec: RunSpec) -> str | None:
     return work(spec, None)
 
 

@@ -1,6 +1,8 @@
 """A run that is stopped and resumed is the run that was not, bit for bit."""
 
 import dataclasses
+import os
+import re
 import warnings
 
 import pytest
@@ -9,6 +11,7 @@ from small import data_files, small
 
 from entropy_rl.algorithms import TrainingDiverged
 from entropy_rl.experiments import RunSpec, Store, beginning, run_spec, runner
+from entropy_rl.experiments.checkpoint import load_checkpoint
 from entropy_rl.policies import load_policy
 
 
@@ -115,6 +118,18 @@ def test_a_checkpoint_that_is_not_whole_is_said_and_left(tmp_path, fault):
     with pytest.warns(UserWarning, match=f"{path.name}.*the run starts anew"):
         run_spec(spec, store)
     assert data_files(store) == data_files(expected)
+
+
+def test_a_checkpoint_truncated_at_every_tenth_byte_is_refused(tmp_path):
+    spec, store = small(), Store(tmp_path)
+    interrupted(spec, store, 6)
+    path = store.path(spec.hash, "ckpt")
+    assert load_checkpoint(path, spec)
+    refused = re.compile(f"{path}: (truncated|expected a checkpoint)")
+    for size in reversed(range(0, path.stat().st_size, 10)):
+        os.truncate(path, size)
+        with pytest.raises(ValueError, match=refused):
+            load_checkpoint(path, spec)
 
 
 def test_a_run_that_diverges_leaves_its_last_good_state(tmp_path, monkeypatch):

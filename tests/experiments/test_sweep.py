@@ -1,8 +1,10 @@
 """A sweep makes what is missing, whatever the order, the number of jobs, or what goes wrong."""
 
 import dataclasses
+import errno
 import fcntl
 import os
+import resource
 import sys
 
 import pytest
@@ -82,6 +84,34 @@ def test_a_stored_run_that_was_altered_stops_the_sweep_before_it_begins(tmp_path
     with pytest.raises(ValueError, match=f"{path}: truncated"):
         swept(tmp_path)
     assert len(data_files(store)) == 2
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch, capsys, code):
+    """Before the first run: the disk is full, or the folder is read-only."""
+    from entropy_rl.cli import main
+
+    def refuse(*args, **options):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setitem(EXPERIMENTS, "small.table", small_experiment())
+    monkeypatch.setattr(type(tmp_path), "mkdir", refuse)
+    assert main(["sweep", "small.table", "--quiet", "--store", str(tmp_path)]) == 2
+    lock = tmp_path / "small" / "sweep.lock"
+    assert capsys.readouterr().err == (
+        f"entropy-rl: [Errno {code}] {os.strerror(code)}: '{lock}'\n"
+    )
+
+
+def test_a_lock_for_which_there_is_no_room_is_one_line(tmp_path):
+    """The system refuses each byte, as when a disk is full after the file was made."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OSError, match=f"File too large: '{tmp_path}/sweep.lock'$"):
+            swept(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_two_sweeps_in_one_folder_are_refused(tmp_path):

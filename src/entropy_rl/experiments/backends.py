@@ -83,7 +83,8 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
 
     Raises:
         ChildProcessError: the workers of one run were killed more than :data:`RETRIES` times.
-        ConnectionError: no cluster answers at ``RAY_ADDRESS``, or none could be begun here.
+        ConnectionError: no cluster answers at ``RAY_ADDRESS``, for which Ray waits a quarter of an
+            hour, or none could be begun here.
         ValueError: Ray is not installed; a GPU is needed and the cluster has none.
         ValueError, OSError: what ``work`` raises.
     """
@@ -99,7 +100,7 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
         gpus = ray.cluster_resources().get("GPU", 0)
         if gpus < 1 and any(_gpus(spec) for spec in specs):
             raise _validate.fail("backend", "a Ray cluster with a GPU, for device 'cuda'", "none")
-        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_alone_with)
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_task)
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
@@ -118,7 +119,7 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
                 ray.cancel(left, force=True)
 
 
-def _alone_with(work: Work, spec: RunSpec) -> str | None:
+def _task(work: Work, spec: RunSpec) -> str | None:
     return work(spec, None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -157,11 +158,11 @@ def _alone(folder: Path) -> Iterator[str]:
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(open(path, "a"))
+            file = stack.enter_context(open(path, "ab", buffering=0))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.truncate(0)
-            file.write(token)
-            file.flush()
+            file.write(token.encode())
+            os.fsync(file.fileno())  # other machines read it
         except BlockingIOError as error:
             raise _validate.fail("store", "a folder in which no sweep runs", folder) from error
         except OSError as error:

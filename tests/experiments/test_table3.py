@@ -169,7 +169,7 @@ def test_a_nan_in_one_replica_stops_its_run_and_names_the_seed(whole, tmp_path, 
     assert "update 7: gradient of seed 1 is not finite" in report.summary()
     kept = data_files(store)
     assert kept == {name: data_files(whole)[name] for name in kept}
-    assert len(kept) == 6
+    assert len(kept) == 7
 
 
 def test_the_trained_replicas_are_kept_where_it_is_asked(tmp_path):

@@ -151,7 +151,7 @@ def table(found: Results, metric: str) -> pd.DataFrame:
         metric: as for :func:`measure`.
 
     Returns:
-        Indexed by the parts of the label. Columns: "values" (a tuple, one a stored seed), "mean",
+        A row a label, indexed by its parts, with "values" (a tuple, one a stored seed), "mean",
         "low" and "high" (Student's 95 % interval over the seeds, of which it needs two), "std" (n -
         1), "seeds" (stored) of "planned", "unfinished" of "evaluated" episodes, "printed" and
         "printed_std" (data/papers), and "limit" (what no policy can beat: on the very starts of the
@@ -192,9 +192,9 @@ def cells(found: Results, metric: str, digits: int = 2) -> pd.DataFrame:
         digits: decimals of ours and of the limit; what is printed stands as it is printed.
 
     Returns:
-        Columns "printed" (mean ± what the paper gives), "ours" (mean and interval, and how many
-        seeds it is of where some are missing; "not run yet" where all are), "unfinished" and
-        "limit". A column that has nothing in any row is left out.
+        A row a label, with "printed" (mean ± what the paper gives), "ours" (mean and interval, and
+        how many seeds it is of where some are missing; "not run yet" where all are), "unfinished"
+        and "limit". A column that has nothing in any row is left out.
     """
     import pandas as pd
 
@@ -219,11 +219,11 @@ def contrasts(found: Results) -> pd.DataFrame:
     invites stopping where one likes the answer.
 
     Returns:
-        One row each: "metric", "statistic", "first", "second", "factor", "sign" (expected),
-        "difference" (the mean of first - factor · second over the seeds, or for a spread the
-        logarithm of the ratio of standard deviations), "low", "high" (its interval), "pairs" that
-        are stored of "planned", and "verdict": "as printed" ("as expected" where the paper has no
-        table of it), "against", "undecided" or "not run yet".
+        A row a contrast, with "metric", "statistic", "first", "second", "factor", "sign" (the
+        expected one), "difference" (the mean of first - factor · second over the seeds, or for a
+        spread the logarithm of the ratio of standard deviations), "low", "high" (its interval),
+        "pairs" that are stored of "planned", and "verdict": "as printed" ("as expected" where the
+        paper has no table of it), "against", "undecided" or "not run yet".
     """
     import pandas as pd
 

@@ -13,7 +13,6 @@ from entropy_rl.experiments.spec import RunSpec
 TIERS = ("quick", "paper")
 METRICS = ("length", "reward")
 STATISTICS = ("mean", "spread")
-VERDICTS = ("expected", "against", "undecided")
 
 Label: TypeAlias = tuple[tuple[str, str | int], ...]
 
@@ -105,7 +104,7 @@ class Contrast:
         return ratio / 2, (ratio - half) / 2, (ratio + half) / 2
 
     def verdict(self, low: float, high: float) -> str:
-        """What the interval says of the sign, one of :data:`VERDICTS`.
+        """What the interval says of the sign.
 
         "expected" or "against" if it lies wholly on that side of 0, else "undecided". Where no
         difference is expected: "expected" if 0 is in it (which does not show that there is none),

@@ -8,7 +8,9 @@ import pytest
 SRC = Path(__file__).parents[1] / "src"
 FLOORS = {
     "_validate": 0,
+    "_threads": 0,
     "conditionals": 1,
+    "streams": 1,
     "stepwise": 1,
     "returns": 1,
     "tabular": 1,

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 
-BLOCKED = ("scipy", "tqdm", "tyro", "joblib", "pandas", "matplotlib", "pettingzoo", "bookkit")
+BLOCKED = (
+    "scipy", "tqdm", "tyro", "joblib", "ray", "pandas", "matplotlib", "pettingzoo", "bookkit",
+)  # fmt: skip
 BLOCK = f"""
 import sys
 for name in {BLOCKED!r}:

@@ -32,6 +32,7 @@ from entropy_rl.experiments import (
     interval,
     runs_folder,
 )
+from entropy_rl.experiments.store import Seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,9 @@ VERDICTS = ("as printed", "as expected", "against", "undecided", NOT_RUN)
 
 # What a run cost, from its sidecar. Measured while other work was on the machine.
 COSTS: dict[str, Callable[[StoredRun], float]] = {
-    "seconds": lambda run: 1e3 * _training_seconds(run) / run.spec.config.episodes,
+    "seconds": lambda run: (
+        1e3 * _training_seconds(run) / (run.spec.config.episodes * run.spec.replicas)
+    ),
     "microseconds": lambda run: 1e6 * _training_seconds(run) / run.record["steps"],
 }
 
@@ -127,20 +130,25 @@ def load(
     return Results(chosen, tier, {key: read.get(spec.hash) for key, spec in specs.items()}, data)
 
 
-def measure(run: StoredRun, metric: str) -> float:
+def measure(run: StoredRun, metric: str, seed: int | None = None) -> float:
     """A number of a run.
 
     Args:
         run: a stored one.
-        metric: what its evaluation has ("length", "reward", "median_length", "unfinished", …), or
-            what its training took: CPU-"seconds" a thousand episodes, "microseconds" a step.
+        metric: what its evaluation has ("length", "reward", "median_length", "unfinished", …);
+            "last_" and the name of a curve, the mean of its last part; or what its training took:
+            CPU-"seconds" a thousand episodes, "microseconds" a step.
+        seed: which one, where several are stacked in the run; the first if None.
 
     Raises:
-        ValueError: there is no such number.
+        ValueError: there is no such number, or no such seed.
     """
-    known = {k: v for k, v in run.evaluation.items() if isinstance(v, int | float)}
-    _validate.choice("metric", metric, [*known, *COSTS])
-    return float(known[metric]) if metric in known else COSTS[metric](run)
+    if metric in COSTS:
+        return COSTS[metric](run)
+    seen = run.of(run.spec.seed if seed is None else seed)
+    last = [f"last_{name}" for name in seen.curves]
+    known = [k for k, v in seen.evaluation.items() if isinstance(v, int | float)]
+    return seen.metric(_validate.choice("metric", metric, [*known, *last, *COSTS]))
 
 
 def table(found: Results, metric: str) -> pd.DataFrame:
@@ -162,8 +170,8 @@ def table(found: Results, metric: str) -> pd.DataFrame:
     printed = _printed(found)
     rows = {}
     for name, runs in found.groups.items():
-        stored = [run for run in runs.values() if run is not None]
-        values = tuple(measure(run, metric) for run in stored)
+        stored = {seed: run for seed, run in runs.items() if run is not None}
+        values = tuple(measure(run, metric, seed) for seed, run in stored.items())
         mean, low, high = (
             interval(values) if len(values) > 1 else (*values, *(np.nan,) * (3 - len(values)))
         )
@@ -175,8 +183,8 @@ def table(found: Results, metric: str) -> pd.DataFrame:
             "std": float(np.std(values, ddof=1)) if len(values) > 1 else np.nan,
             "seeds": len(stored),
             "planned": len(runs),
-            "unfinished": sum(_unfinished(run) for run in stored),
-            "evaluated": sum(run.evaluation["episodes"] for run in stored),
+            "unfinished": sum(_unfinished(run.of(seed)) for seed, run in stored.items()),
+            "evaluated": sum(run.of(seed).evaluation["episodes"] for seed, run in stored.items()),
             **dict(zip(("printed", "printed_std"), map(float, printed(name, metric)), strict=True)),
             "limit": limit(_spec(found, name), metric),
         }
@@ -257,9 +265,9 @@ def curves(found: Results, metric: str = "return") -> dict[Label, Curves]:
         if not stored:
             continue
         rows = []
-        for run in stored.values():
+        for seed, run in stored.items():
             _validate.choice("metric", metric, [k for k in run.curves if k != "episodes"])
-            rows.append(run.curves[metric])
+            rows.append(run.of(seed).curves[metric])
         grids = {tuple(run.curves["episodes"].tolist()) for run in stored.values()}
         if len(grids) > 1:
             raise _validate.fail("found", "seeds of one length of training", describe(name))
@@ -322,13 +330,13 @@ def _judged(found: Results, contrast: Contrast) -> dict[str, Any]:
         next(runs for name, runs in groups if dict(name) == dict(side))
         for side in (contrast.first, contrast.second)
     ]
-    both = [(a, pairs[1][seed]) for seed, a in pairs[0].items() if seed in pairs[1]]
-    stored = [(a, b) for a, b in both if a is not None and b is not None]
+    both = [(seed, a, pairs[1][seed]) for seed, a in pairs[0].items() if seed in pairs[1]]
+    stored = [(seed, a, b) for seed, a, b in both if a is not None and b is not None]
     verdict, estimate = NOT_RUN, (np.nan,) * 3
     if len(stored) == len(both) > 1:
-        first, second = zip(*stored, strict=True)
         estimate = contrast.estimate(
-            *([measure(run, contrast.metric) for run in side] for side in (first, second))
+            [measure(a, contrast.metric, seed) for seed, a, _ in stored],
+            [measure(b, contrast.metric, seed) for seed, _, b in stored],
         )
         verdict = contrast.verdict(*estimate[1:])
         if verdict == "expected":
@@ -395,8 +403,8 @@ def _index(names: list[Label]) -> pd.Index:
     return pd.MultiIndex.from_tuples(rows, names=keys)
 
 
-def _unfinished(run: StoredRun) -> int:
-    return round(run.evaluation["unfinished"] * run.evaluation["episodes"])
+def _unfinished(seen: Seed) -> int:
+    return round(seen.evaluation["unfinished"] * seen.evaluation["episodes"])
 
 
 def _training_seconds(run: StoredRun) -> float:

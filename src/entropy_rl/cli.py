@@ -31,6 +31,8 @@ class Train:
     """Family."""
     entropy: str | None = None
     """Estimator of the entropy."""
+    entropy_baseline: str | None = None
+    """Baseline of the entropy's gradient: critic or to_go (of unbiased_gradient), or state."""
     beta: float | None = None
     """Weight of the entropy, reward per nat."""
     beam: int | None = None
@@ -57,7 +59,10 @@ class Train:
         from entropy_rl.algorithms import TrainingDiverged, preset
         from entropy_rl.algorithms.runs import run_preset
 
-        names = ("algorithm", "entropy", "beta", "beam", "episodes", "learning_rate", "precision")
+        names = (
+            "algorithm", "entropy", "entropy_baseline", "beta", "beam", "episodes",
+            "learning_rate", "precision",
+        )  # fmt: skip
         changes = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
         if changes.get("entropy") == "none" and self.beta is None:
             changes["beta"] = 0.0
@@ -133,7 +138,10 @@ class Sweep:
     tier: Literal["quick", "paper"] = "quick"
     """Seconds, or the paper's own scale."""
     jobs: int = 1
-    """Processes, of one thread each."""
+    """Runs at a time, of one thread each."""
+    backend: str = "loky"
+    """Where they are made: loky (processes of this machine) or ray (the cluster that RAY_ADDRESS
+    names, or else one that is begun here)."""
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
     """Runs whose label has these values, such as policy=lstm seed=0."""
     store: Path | None = None
@@ -154,6 +162,7 @@ class Sweep:
             self.tier,
             Store(folder),
             jobs=self.jobs,
+            backend=self.backend,
             only=dict(key_and_value(part) for part in self.only),
             progress=not (self.quiet or os.environ.get("CI")),
             policies=self.policies,
@@ -221,7 +230,7 @@ class List:
         from entropy_rl.algorithms.presets import trainable_policies
         from entropy_rl.checks import CHECKS
         from entropy_rl.estimators import ESTIMATORS
-        from entropy_rl.experiments import EXPERIMENTS
+        from entropy_rl.experiments import BACKENDS, EXPERIMENTS
 
         rows = {
             name: f"{row.advantage} × {row.surrogate} × {row.entropy}"
@@ -235,6 +244,7 @@ class List:
             ("train --entropy", dict.fromkeys(ESTIMATORS, "")),
             ("train --precision", dict.fromkeys(PRECISIONS, "")),
             ("sweep NAME", {name: len(x.runs("paper")) for name, x in EXPERIMENTS.items()}),
+            ("sweep --backend", dict.fromkeys(BACKENDS, "")),
             ("verify CLAIMS", dict.fromkeys(CHECKS, "")),
         ):
             print(title)

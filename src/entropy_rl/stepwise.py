@@ -15,6 +15,7 @@ from torch import Tensor
 
 from entropy_rl import _validate
 from entropy_rl.conditionals import Conditionals, categorical_entropy
+from entropy_rl.streams import Source, exponential
 
 State = tuple[Any, ...]
 Observation = Tensor | dict[str, Tensor]
@@ -67,9 +68,7 @@ def unflatten(rows: Tensor, batch: torch.Size) -> Tensor:
     return rows.reshape((*batch, *rows.shape[1:]))
 
 
-def sample(
-    policy: StepPolicy, obs: Observation, generator: torch.Generator | None = None
-) -> Conditionals:
+def sample(policy: StepPolicy, obs: Observation, generator: Source | None = None) -> Conditionals:
     """Draw a ~ p(· | obs), one component after the other, keeping the autograd graph.
 
     aᵢ = argmaxₖ p(k | a_<i) / Eₖ with Eₖ standard exponential: exact, and never an action of
@@ -79,6 +78,7 @@ def sample(
         policy: a step policy.
         obs: its observation, ``(*batch, …)``.
         generator: the source of randomness, on the policy's device; None for torch's global one.
+            Streams give each replica its own.
 
     Returns:
         The chain along the sampled path.
@@ -90,10 +90,8 @@ def sample(
     for i in range(policy.d):
         log_prob, feature, state = policy.step(state, previous)
         if noise is None:
-            _validate.generator("generator", generator, log_prob.device)
-            noise = torch.empty(
-                (policy.d, *log_prob.shape), dtype=log_prob.dtype, device=log_prob.device
-            ).exponential_(generator=generator)
+            shape, kind = (policy.d, *log_prob.shape), log_prob.dtype
+            noise = exponential(shape, generator, rows=1, dtype=kind, device=log_prob.device)
         previous = (log_prob.detach().exp() / noise[i]).argmax(-1)
         log_probs.append(log_prob)
         actions.append(previous)

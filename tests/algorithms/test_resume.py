@@ -6,11 +6,19 @@ import pytest
 import torch
 from corridor import BANDIT, QUICK, policy_for
 
-from entropy_rl.algorithms import ENTROPIES, SURROGATES, Trainer, TrainingDiverged, train
+from entropy_rl.algorithms import (
+    ENTROPIES,
+    SURROGATES,
+    EntropyCritic,
+    Trainer,
+    TrainingDiverged,
+    train,
+)
 from entropy_rl.envs import HuntersRabbits
 
 GAME = HuntersRabbits(size=3, hunters=2)
 HUNT = dataclasses.replace(QUICK, minibatches=2, cap=5, baseline="value")
+CRITIC = dataclasses.replace(HUNT, entropy="unbiased_gradient", entropy_baseline="critic")
 
 
 def ended(trainer):
@@ -25,10 +33,11 @@ def same(a, b):
     return torch.equal(a[0], b[0]) and a[1] == b[1]
 
 
+@pytest.mark.parametrize("hunt", [HUNT, CRITIC], ids=["smoothed", "critic"])
 @pytest.mark.parametrize("baseline", ["value", "running"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_training_resumed_from_its_state_ends_with_the_same_numbers(baseline, precision):
-    config = dataclasses.replace(HUNT, baseline=baseline, precision=precision)
+def test_a_training_resumed_from_its_state_ends_with_the_same_numbers(hunt, baseline, precision):
+    config = dataclasses.replace(hunt, baseline=baseline, precision=precision)
     whole, first = (Trainer(GAME, policy_for(GAME), config, 0) for _ in range(2))
     for _ in range(2):
         first.step()
@@ -37,10 +46,11 @@ def test_a_training_resumed_from_its_state_ends_with_the_same_numbers(baseline, 
     assert same(ended(second), ended(whole))
 
 
+@pytest.mark.parametrize("hunt", [HUNT, CRITIC], ids=["smoothed", "critic"])
 @pytest.mark.parametrize("optimiser", ["adam", "rmsprop"])
-def test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers(optimiser):
+def test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers(hunt, optimiser):
     """Twice, so that going on changes neither the state that was taken nor the one loaded."""
-    trainer = Trainer(GAME, policy_for(GAME), dataclasses.replace(HUNT, optimiser=optimiser), 0)
+    trainer = Trainer(GAME, policy_for(GAME), dataclasses.replace(hunt, optimiser=optimiser), 0)
     trainer.step()
     state = trainer.state_dict()
     once = ended(trainer)
@@ -58,11 +68,12 @@ def poison(healthy, calls, at=3):
     return poisoned
 
 
+@pytest.mark.parametrize("hunt", [HUNT, CRITIC], ids=["smoothed", "critic"])
 @pytest.mark.parametrize("at", [1, 2, 5, 6])
-def test_the_last_good_state_is_the_one_before_the_batch(monkeypatch, at):
+def test_the_last_good_state_is_the_one_before_the_batch(monkeypatch, at, hunt):
     """Also where the batch's first minibatch had been learnt already."""
-    whole = ended(Trainer(GAME, policy_for(GAME), HUNT, 0))
-    trainer = Trainer(GAME, policy_for(GAME), HUNT, 0)
+    whole = ended(Trainer(GAME, policy_for(GAME), hunt, 0))
+    trainer = Trainer(GAME, policy_for(GAME), hunt, 0)
     with monkeypatch.context() as patch:
         bad = poison(SURROGATES["score_function"], [], at)
         patch.setitem(SURROGATES, "score_function", bad)
@@ -71,10 +82,23 @@ def test_the_last_good_state_is_the_one_before_the_batch(monkeypatch, at):
     assert caught.value.update == at - 1
     begun = (at - 1) // 2
     assert caught.value.last_good["counts"] == (64 * begun, trainer.steps, 2 * begun)
-    fresh = Trainer(GAME, policy_for(GAME, seed=7), HUNT, 3)
+    fresh = Trainer(GAME, policy_for(GAME, seed=7), hunt, 3)
     fresh.load_state_dict(caught.value.last_good)
     assert same(ended(fresh), whole)
     assert same(ended(trainer), whole)  # it was set back itself
+
+
+@pytest.mark.parametrize("at", [1, 2, 4])
+def test_a_critic_that_goes_wrong_is_set_back_with_the_rest(monkeypatch, at):
+    """What was to be learnt of a batch that is taken back is forgotten too."""
+    whole = ended(Trainer(GAME, policy_for(GAME), CRITIC, 0))
+    trainer = Trainer(GAME, policy_for(GAME), CRITIC, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(EntropyCritic, "learn", poison(EntropyCritic.learn, [], at))
+        with pytest.raises(TrainingDiverged, match="critic loss is not finite") as caught:
+            ended(trainer)
+    assert caught.value.last_good["counts"][2] == 2 * ((at - 1) // 2)
+    assert same(ended(trainer), whole)
 
 
 def stopped(policy, **changes):

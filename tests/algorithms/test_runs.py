@@ -72,6 +72,16 @@ def test_a_commnet_hunter_sees_itself_and_the_rabbits():
     assert policy.view.tolist() == env.agent_view().tolist()
 
 
+def test_what_is_known_in_closed_form_is_given_where_it_is_asked():
+    env, policy = preset("bandit").make(0)
+    plain, exact = (evaluate(env, policy, 20, 0, exact=asked) for asked in (False, True))
+    assert exact.exact == env.closed_form(policy)
+    assert exact.summary() == {**plain.summary(), **exact.exact}
+    assert exact.scores == plain.scores
+    with pytest.raises(ValueError, match="exact: expected False for HuntersRabbits"):
+        evaluate(*preset("hunters-small").make(0), 20, exact=True)
+
+
 def test_save_load_evaluate_and_provenance(tmp_path):
     saved, written = tmp_path / "p.pt", tmp_path / "r.json"
     run = run_preset(TINY, 0, evaluation_episodes=50, save=saved, result=written)

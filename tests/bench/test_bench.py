@@ -6,8 +6,10 @@ from scipy.stats import binom
 from entropy_rl.algorithms import preset
 from entropy_rl.bench import report, timing
 from entropy_rl.bench.entropies import exact_costs
+from entropy_rl.bench.stacking import stacking_costs
 from entropy_rl.bench.textbook import TextbookTrainer
 from entropy_rl.estimators import smoothed
+from entropy_rl.experiments.table3 import table3_preset
 
 
 def test_the_textbook_policy_is_ours():
@@ -76,6 +78,11 @@ def test_prefixes_are_cheaper_than_leaves():
     assert timing.ratio(found["leaves"], found["prefixes"]).low > 5
 
 
+def test_stacked_seeds_are_cheaper_than_seeds_apart():
+    found = stacking_costs(table3_preset("printed", "independent", "smoothed"), 3, updates=3)
+    assert timing.ratio(found["alone"], found["stacked"]).low > 2
+
+
 def test_peer_counts_its_steps():
     pytest.importorskip("stable_baselines3")
     from entropy_rl.bench.peers import SharedVecEnv, ppo
@@ -97,9 +104,19 @@ def test_the_tables_are_printed(capsys, monkeypatch):
     monkeypatch.setattr(
         report, "exact_costs", lambda d, rounds: dict.fromkeys(["leaves", "prefixes"], np.ones(3))
     )
+    kinds = ["alone", "stacked"]
+    monkeypatch.setattr(
+        report, "stacking_costs", lambda chosen, rounds: dict.fromkeys(kinds, np.ones(3))
+    )
     threads = torch.get_num_threads()
     report.main(quick=True)
     assert torch.get_num_threads() == threads
     out = capsys.readouterr().out
-    for words in ("512 episodes", "none", "820 prefixes", "CPU-seconds in all"):
+    for words in (
+        "512 episodes",
+        "none",
+        "820 prefixes",
+        "alone over stacked",
+        "CPU-seconds in all",
+    ):
         assert words in out

@@ -92,7 +92,7 @@ def save(data, entropy, seed, length, episodes=(20, 40)):
         "versions": {"torch": "2"},
         "hardware": {"processor": "a processor"},
     }
-    Store(data / "runs" / "small").save(spec_of(entropy, seed), curves, evaluation, provenance)
+    Store(data / "runs" / "small").save(spec_of(entropy, seed), curves, [evaluation], provenance)
 
 
 @pytest.fixture

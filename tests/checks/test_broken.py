@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from entropy_rl import stepwise
+from entropy_rl.algorithms import EntropyCritic
 from entropy_rl.checks import CHECKS, baseline, extremes, gaussian, gradients, run, variance
 from entropy_rl.conditionals import Conditionals, GaussianConditionals
 from entropy_rl.conditionals import _categorical as conditionals
@@ -21,6 +22,7 @@ from entropy_rl.policies.gaussian import GaussianPolicy
 ENTROPY = conditionals.categorical_entropy
 BEST_CHILDREN = stepwise._best_children
 COMPONENT_KL = Conditionals.component_kl
+INPUTS = EntropyCritic._inputs
 SAMPLE = GaussianPolicy.sample
 
 
@@ -87,6 +89,10 @@ def baseline_ignored(chain, baseline=None, log_weights=None):
     return pathwise.smoothed(chain, log_weights=log_weights)
 
 
+def sees_its_component(self, obs, chain, where):
+    return INPUTS(self, obs, baseline._one_further(chain), where)
+
+
 def too_wide(self, obs, generator=None):
     mean = self.parameters_of(obs)[0]
     return self.conditionals(obs, mean + 1.05 * (SAMPLE(self, obs, generator).actions - mean))
@@ -133,6 +139,7 @@ BREAKAGES = [
     ("zhang2018.thm4.baseline", pathwise, "sum_after", before_instead_of_after),
     ("zhang2018.thm4.baseline", baseline, "unbiased_gradient", baseline_ignored),
     ("zhang2018.thm4.baseline", pathwise, "weights_until", no_weights),
+    ("zhang2018.thm4.baseline", EntropyCritic, "_inputs", sees_its_component),
     ("zhang2018.thm4.mdp", pathwise, "sum_after", nothing),
     ("zhang2018.mode", tree, "beam_search", upside_down),
     ("zhang2018.mode", conditionals, "categorical_entropy", off_by_a_little),

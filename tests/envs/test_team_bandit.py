@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entropy_rl.envs import TeamBandit
+from entropy_rl.policies import make_policy
 
 
 def slow_reward(game, actions, lucky):
@@ -43,6 +44,37 @@ def test_expected_reward_and_its_maximum():
     assert actions[value.argmax()].tolist() == game.exceptional.tolist() == [6, 7, 8, 9]
     assert value.sort().values[-2].item() == 34
     assert game.expected_reward(torch.tensor([0, 0, 1, 1])).item() == 3
+
+
+def test_the_reward_that_is_expected_of_a_round_is_that_of_its_arms():
+    game = TeamBandit(agents=2, arms=3, bonus=7.5, bonus_probability=0.3)
+    actions = torch.cartesian_prod(torch.arange(3), torch.arange(3))
+    for lucky in (False, True):
+        start = game.start(lucky=torch.full((9,), lucky))
+        assert game.info(start)["expected"].tolist() == [0.0] * 9
+        state, _ = game.step(start, actions)
+        found = game.info(state)["expected"]
+        assert (found - game.expected_reward(actions)).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("agents", [1, 3])
+def test_the_closed_form_is_the_sum_over_joint_actions(agents):
+    game = TeamBandit(agents=agents, arms=4, bonus=7.5, bonus_probability=0.3, assignment=1)
+    torch.manual_seed(0)
+    policy = make_policy("lstm", game.observation_space, game.action_space, hidden_size=5)
+    policy, reward, optimal = policy.double(), 0.0, 0.0
+    for arms in itertools.product(range(4), repeat=agents):
+        chain = policy.conditionals(torch.ones(1), torch.tensor(arms))
+        p = chain.log_prob.exp().item()
+        reward += p * (0.3 * slow_reward(game, arms, True) + 0.7 * slow_reward(game, arms, False))
+        optimal += p * (list(arms) == game.exceptional.tolist())
+    found = game.closed_form(policy)
+    assert found == pytest.approx({"expected_reward": reward, "optimal": optimal}, abs=1e-12)
+
+
+def test_a_closed_form_of_too_many_joint_actions_is_refused():
+    with pytest.raises(ValueError, match="closed_form: expected at most 1000000 joint actions"):
+        TeamBandit(agents=7).closed_form(None)
 
 
 def test_seeds_choose_among_all_assignments():

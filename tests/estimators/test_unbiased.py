@@ -1,5 +1,7 @@
 """What each estimator is unbiased for, by enumerating every joint action (no sampling)."""
 
+import math
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from entropy_rl.estimators import (
     entropy_to_go,
     exact,
     none,
+    sampled_entropy_to_go,
     smoothed,
     smoothed_mode,
     unbiased_gradient,
@@ -26,6 +29,7 @@ from enumeration import (
     mean_gradient,
     prefix_function,
     relative,
+    seeded,
     stack,
 )
 
@@ -246,6 +250,41 @@ def test_entropy_to_go_is_the_conditional_expectation(name, kind):
     assert not found.requires_grad
 
 
+def mean_given_prefix(p, actions, values):
+    """E[values_j | a_<j] for every row and j, from the rows that share a_<j."""
+    found = torch.zeros_like(values)
+    for row, action in enumerate(actions):
+        for j in range(actions.shape[1]):
+            same = (actions[:, :j] == action[:j]).all(-1)
+            found[row, j] = (p * values[:, j])[same].sum() / p[same].sum()
+    return found
+
+
+@kinds
+@families
+def test_the_mean_of_the_sampled_entropy_to_go_is_the_exact_one(name, kind):
+    policy, obs = build(name, kind)
+    chain, p = enumerate_paths(policy, obs)
+    found = sampled_entropy_to_go(chain)
+    assert not found.requires_grad
+    assert not found[:, -1].any()
+    exactly = entropy_to_go(policy, stack(obs, len(p)), chain.actions)
+    assert (mean_given_prefix(p, chain.actions, found) - exactly).abs().max() < 1e-12
+
+
+@kinds
+@sequential
+def test_weights_repair_the_sampled_entropy_to_go_on_stale_actions(name, kind):
+    policy, current, p_old, log_weights = stale(name, kind)
+    _, obs = build(name, kind)
+    exactly = entropy_to_go(policy, stack(obs, len(p_old)), current.actions)
+    repaired = sampled_entropy_to_go(current, log_weights=log_weights)
+    found = mean_given_prefix(p_old, current.actions, repaired)
+    assert (found - exactly).abs().max() < TOLERANCE
+    unrepaired = mean_given_prefix(p_old, current.actions, sampled_entropy_to_go(current))
+    assert (unrepaired - exactly).abs().max() > WRONG
+
+
 @kinds
 @sequential
 def test_entropy_to_go_has_not_seen_its_own_component(name, kind):
@@ -280,6 +319,20 @@ def test_entropy_to_go_takes_every_batch_shape(batch):
     assert found.shape == chain.actions.shape
     whole = found[..., 0] + chain.entropies[..., 0]
     assert torch.allclose(whole, exact(policy, stack(obs, *batch)).value, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("batch", [(), (4,), (2, 3), (0,)])
+@pytest.mark.parametrize("paths", [(1,), (5,), (2, 2)])
+def test_entropy_to_go_takes_several_paths_in_every_state(batch, paths):
+    policy, obs = build("lstm", "masked")
+    generator = seeded(3)
+    obs = stack(obs, *batch)
+    size = obs["observation"].shape
+    obs["observation"] = torch.randn(size, generator=generator, dtype=torch.float64)
+    actions = torch.stack([policy.sample(obs, generator).actions for _ in range(math.prod(paths))])
+    found = entropy_to_go(policy, obs, actions.view(*paths, *batch, 3))
+    one_by_one = torch.stack([entropy_to_go(policy, obs, path) for path in actions])
+    assert torch.allclose(found, one_by_one.view_as(found), atol=1e-12, rtol=0)
 
 
 def test_theorem_4_by_the_double_sum():

@@ -1,5 +1,8 @@
 """A run that is stopped and resumed is the run that was not, bit for bit."""
 
+import dataclasses
+import os
+import re
 import warnings
 
 import pytest
@@ -7,7 +10,8 @@ import torch
 from small import data_files, small
 
 from entropy_rl.algorithms import TrainingDiverged
-from entropy_rl.experiments import RunSpec, Store, first_updates, run_spec, runner
+from entropy_rl.experiments import RunSpec, Store, beginning, run_spec, runner
+from entropy_rl.experiments.checkpoint import load_checkpoint
 from entropy_rl.policies import load_policy
 
 
@@ -32,9 +36,16 @@ def no_warnings():
         yield
 
 
-@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+CRITIC = {"entropy": "unbiased_gradient", "entropy_baseline": "critic"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[{"precision": "float32"}, {"precision": "bfloat16"}, CRITIC],
+    ids=["float32", "bfloat16", "critic"],
+)
 def whole(request, tmp_path_factory):
-    spec, store = small(precision=request.param), Store(tmp_path_factory.mktemp("whole"))
+    spec, store = small(**request.param), Store(tmp_path_factory.mktemp("whole"))
     run_spec(spec, store)
     return spec, store
 
@@ -109,6 +120,18 @@ def test_a_checkpoint_that_is_not_whole_is_said_and_left(tmp_path, fault):
     assert data_files(store) == data_files(expected)
 
 
+def test_a_checkpoint_truncated_at_every_tenth_byte_is_refused(tmp_path):
+    spec, store = small(), Store(tmp_path)
+    interrupted(spec, store, 6)
+    path = store.path(spec.hash, "ckpt")
+    assert load_checkpoint(path, spec)
+    refused = re.compile(f"{path}: (truncated|expected a checkpoint)")
+    for size in reversed(range(0, path.stat().st_size, 10)):
+        os.truncate(path, size)
+        with pytest.raises(ValueError, match=refused):
+            load_checkpoint(path, spec)
+
+
 def test_a_run_that_diverges_leaves_its_last_good_state(tmp_path, monkeypatch):
     spec, store = small(), Store(tmp_path)
     make = RunSpec.make
@@ -135,15 +158,15 @@ def test_a_run_that_diverges_leaves_its_last_good_state(tmp_path, monkeypatch):
 def test_the_first_updates_can_be_made_again(whole):
     spec, store = whole
     kept = store.load(spec.hash).record["first_updates"]
-    assert first_updates(spec) == kept
-    assert first_updates(small(1, precision=spec.config.precision)) != kept
+    assert beginning(spec) == kept
+    assert beginning(dataclasses.replace(spec, seed=1)) != kept
 
 
 def test_a_run_of_fewer_updates_has_the_fingerprint_of_its_end(tmp_path):
     spec, store = small(episodes=32), Store(tmp_path)
     run_spec(spec, store)
     assert store.load(spec.hash).record["first_updates"]["updates"] == 4
-    assert first_updates(spec) == store.load(spec.hash).record["first_updates"]
+    assert beginning(spec) == store.load(spec.hash).record["first_updates"]
 
 
 def test_the_trained_policy_is_kept_where_it_is_asked(tmp_path):
@@ -152,13 +175,6 @@ def test_the_trained_policy_is_kept_where_it_is_asked(tmp_path):
     policy, extra = load_policy(tmp_path / "policies" / f"{spec.hash}.pt")
     assert policy.hidden_size == 8
     assert extra["environment"] == "hunters"
-
-
-def test_stacking_is_refused(tmp_path):
-    import dataclasses
-
-    with pytest.raises(ValueError, match="replicas: expected 1"):
-        run_spec(dataclasses.replace(small(), replicas=2), Store(tmp_path))
 
 
 def test_threads_are_one_and_given_back(tmp_path):

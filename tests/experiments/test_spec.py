@@ -169,6 +169,11 @@ def test_a_field_that_came_later_changes_no_stored_hash(monkeypatch):
     assert RunSpec.from_json(small(clip_norm=1.0).to_json()).config.clip_norm == 1.0
 
 
+def test_an_exact_evaluation_where_there_is_none_is_refused():
+    with pytest.raises(ValueError, match="evaluation: expected exact=False for 'hunters'"):
+        dataclasses.replace(small(), evaluation=EvaluationSpec(20, 30, exact=True))
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [

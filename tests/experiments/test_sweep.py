@@ -1,8 +1,11 @@
 """A sweep makes what is missing, whatever the order, the number of jobs, or what goes wrong."""
 
 import dataclasses
+import errno
 import fcntl
 import os
+import resource
+import sys
 
 import pytest
 from small import data_files, small, small_experiment
@@ -18,6 +21,7 @@ from entropy_rl.experiments import (
     label,
     register_experiment,
     sweep,
+    sweeping,
 )
 
 
@@ -82,6 +86,34 @@ def test_a_stored_run_that_was_altered_stops_the_sweep_before_it_begins(tmp_path
     assert len(data_files(store)) == 2
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch, capsys, code):
+    """Before the first run: the disk is full, or the folder is read-only."""
+    from entropy_rl.cli import main
+
+    def refuse(*args, **options):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setitem(EXPERIMENTS, "small.table", small_experiment())
+    monkeypatch.setattr(type(tmp_path), "mkdir", refuse)
+    assert main(["sweep", "small.table", "--quiet", "--store", str(tmp_path)]) == 2
+    lock = tmp_path / "small" / "sweep.lock"
+    assert capsys.readouterr().err == (
+        f"entropy-rl: [Errno {code}] {os.strerror(code)}: '{lock}'\n"
+    )
+
+
+def test_a_lock_for_which_there_is_no_room_is_one_line(tmp_path):
+    """The system refuses each byte, as when a disk is full after the file was made."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OSError, match=f"File too large: '{tmp_path}/sweep.lock'$"):
+            swept(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 def test_two_sweeps_in_one_folder_are_refused(tmp_path):
     with open(tmp_path / "sweep.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -139,7 +171,7 @@ def test_a_worker_that_is_killed_is_one_line_and_loses_nothing(whole, tmp_path, 
     assert data_files(swept(tmp_path, experiment, jobs=2)[0]) == data_files(whole[0])
 
 
-def _killed(spec, **options):
+def _killed(spec, alive, **options):
     os.kill(os.getpid(), 9)
 
 
@@ -172,6 +204,7 @@ def test_a_declaration_that_is_wrong_is_refused(changes, message):
         ({"only": {"policy": "lstm"}}, "only: expected one of 'entropy', 'seed', got 'policy'"),
         ({"only": {"entropy": "non"}}, "only entropy: .*did you mean 'none'"),
         ({"jobs": 0}, "jobs: expected an integer ≥ 1"),
+        ({"backend": "rey"}, "backend: expected one of 'loky', 'ray', got .*did you mean 'ray'"),
     ],
 )
 def test_a_sweep_that_cannot_be_is_refused(tmp_path, options, message):
@@ -200,8 +233,42 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     assert str(path) in capsys.readouterr().err
     assert main(["sweep", "small.tabel"]) == 2
     assert "did you mean 'small.table'" in capsys.readouterr().err
+    assert main(["sweep", "small.table", "--backend", "rai", *at]) == 2
+    assert "did you mean 'ray'" in capsys.readouterr().err
     assert main(["sweep", "small.table", "--only", "none", *at]) == 2
     assert "only: expected KEY=VALUE, got 'none'" in capsys.readouterr().err
+
+
+def test_without_ray_its_extra_is_named_in_one_line(tmp_path, monkeypatch, capsys):
+    from entropy_rl.cli import main
+
+    monkeypatch.setitem(EXPERIMENTS, "small.table", small_experiment())
+    monkeypatch.setitem(sys.modules, "ray", None)
+    at = ["sweep", "small.table", "--quiet", "--store", str(tmp_path)]
+    assert main([*at, "--backend", "ray"]) == 2
+    assert capsys.readouterr().err == (
+        "entropy-rl: backend: expected the extra 'distributed': "
+        "pip install 'entropy-rl[distributed]', got no ray\n"
+    )
+    assert main(at) == 0
+    assert main([*at, "--backend", "ray"]) == 0  # nothing is missing, so nothing needs it
+
+
+def test_a_worker_that_sees_another_folder_writes_nothing(whole, tmp_path, monkeypatch):
+    """As on a node of a cluster that does not share the folder of the results."""
+    run = sweeping._run
+    elsewhere = Store(tmp_path / "elsewhere")
+
+    def on_a_node(spec, alive, **options):
+        return run(spec, alive, **{**options, "store": elsewhere})
+
+    monkeypatch.setattr(sweeping, "_run", on_a_node)
+    for there in ("nothing", "the lock of another sweep"):
+        with pytest.raises(ValueError, match=f"store: .* all nodes share, got {elsewhere.folder}"):
+            swept(tmp_path / "here")
+        assert not list(elsewhere.folder.glob("*.npz"))
+        elsewhere.folder.mkdir(exist_ok=True)
+        (elsewhere.folder / "sweep.lock").write_text(there)
 
 
 def test_a_stale_run_is_found(tmp_path, monkeypatch, capsys):
@@ -216,6 +283,28 @@ def test_a_stale_run_is_found(tmp_path, monkeypatch, capsys):
     assert report(tmp_path, "quick", stale=False)
     assert not report(tmp_path, "quick", stale=True)
     assert f"wrong: {small(0, 'none').hash}: stale" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("factor", "fine"), [(1 + 1e-7, True), (-1.0, False)], ids=["rounding", "another sign"]
+)
+def test_on_another_machine_the_first_batches_have_to_agree(tmp_path, monkeypatch, factor, fine):
+    from entropy_rl.algorithms import SURROGATES
+    from entropy_rl.experiments import results
+
+    store, _ = swept(tmp_path, only={"entropy": "none", "seed": "0"})
+    run = store.load(small(0, "none").hash)
+    healthy = SURROGATES["score_function"]
+    monkeypatch.setitem(SURROGATES, "score_function", lambda x: healthy(x) * factor)
+    assert "stale" in results.staleness(run), "on the same machine the bits decide"
+    other = {"machine": "another", "processor": "another"}
+    monkeypatch.setattr(results, "hardware", lambda device: other)
+    reason = results.staleness(run)
+    if fine:
+        assert reason is None
+    else:
+        assert "not for rounding alone (steps" in reason
+        assert "hardware were" in reason
 
 
 def test_names_are_found():

@@ -13,10 +13,15 @@ USES = "tests/algorithms/test_entropy_uses.py::"
 ROWS = "tests/algorithms/test_rows.py::"
 RESUME = "tests/algorithms/test_resume.py::"
 LOOP = "tests/algorithms/test_on_policy.py::"
+CRITIC = "tests/algorithms/test_entropy_critic.py::"
 RUNNER = "tests/experiments/test_runner.py::"
 STORE = "tests/experiments/test_store.py::"
 SWEEP = "tests/experiments/test_sweep.py::"
 DECLARATION = "tests/experiments/test_declaration.py::"
+STREAMS = "tests/test_streams.py::"
+STACKED = "tests/policies/test_stacked_policies.py::"
+REPLICAS = "tests/algorithms/test_stacked_training.py::"
+TABLE3 = "tests/experiments/test_table3.py::"
 PLAIN = TARGETS + "test_targets_equal_the_plain_loop"
 COMBINED = USES + "test_an_estimator_is_right_exactly_where_the_use_says_so"
 
@@ -84,11 +89,60 @@ FAULTS = (
     Fault(
         "the baseline sees aⱼ",
         "estimators/baseline.py",
-        "unflatten(torch.stack(baselines, 1), batch)",
-        "unflatten(torch.stack([*baselines[1:], baselines[-1]], 1), batch)",
+        "unflatten(torch.stack(baselines, 1), paths + batch)",
+        "unflatten(torch.stack([*baselines[1:], baselines[-1]], 1), paths + batch)",
         (
             UNBIASED + "test_entropy_to_go_has_not_seen_its_own_component",
             UNBIASED + "test_entropy_to_go_keeps_the_mean_and_cuts_the_variance",
+        ),
+    ),
+    Fault(
+        "the critic's features see aⱼ",
+        "algorithms/entropy_critic.py",
+        "chain.features[row, place].detach()",
+        "chain.features[row, place + 1].detach()",
+        (
+            CRITIC + "test_a_critic_with_any_weights_leaves_the_gradient_unbiased",
+            CRITIC + "test_it_sees_what_came_before_and_nothing_else",
+            CRITIC + "test_it_is_the_obvious_loop",
+        ),
+    ),
+    Fault(
+        "the critic's prefix has aⱼ in it",
+        "algorithms/entropy_critic.py",
+        "torch.ones_like(each).tril(-1)[place]",
+        "torch.ones_like(each).tril()[place]",
+        (
+            CRITIC + "test_a_critic_with_any_weights_leaves_the_gradient_unbiased",
+            CRITIC + "test_it_sees_what_came_before_and_nothing_else",
+        ),
+    ),
+    Fault(
+        "the critic learns from actions before they are used up",
+        "algorithms/on_policy.py",
+        "lessons.append(self.critic.lesson(obs, chain, minibatch.log_weights))",
+        "self._learn_critic([self.critic.lesson(obs, chain, minibatch.log_weights)])",
+        (CRITIC + "test_it_learns_from_actions_only_after_they_were_used",),
+    ),
+    Fault(
+        "the critic learns from stale actions as from its policy's own",
+        "estimators/baseline.py",
+        "sum_after(before * chain.entropies.detach()) / before",
+        "sum_after(before * chain.entropies.detach())",
+        (
+            UNBIASED + "test_weights_repair_the_sampled_entropy_to_go_on_stale_actions",
+            CRITIC + "test_stale_actions_teach_it_the_same",
+        ),
+    ),
+    Fault(
+        "the critic forgotten in what is loaded",
+        "algorithms/on_policy.py",
+        'self.critic.load_state_dict(state["critic"])',
+        "pass",
+        (
+            RESUME + "test_a_training_resumed_from_its_state_ends_with_the_same_numbers",
+            RESUME + "test_the_last_good_state_is_the_one_before_the_batch",
+            RUNNER + "test_resumed_is_uninterrupted",
         ),
     ),
     Fault(
@@ -253,8 +307,8 @@ FAULTS = (
     Fault(
         "the return's curve undiscounted",
         "algorithms/on_policy.py",
-        "(discounts @ rewards).mean()",
-        "rewards.sum(0).mean()",
+        "mean(discounts @ rewards)",
+        "mean(rewards.sum(0))",
         (TARGETS + "test_the_return_curve_is_discounted",),
     ),
     Fault(
@@ -308,7 +362,7 @@ FAULTS = (
     ),
     Fault(
         "a loaded snapshot shared with the baseline's optimiser",
-        "algorithms/baseline.py",
+        "algorithms/regression.py",
         'self.optimiser.load_state_dict(copied(state["optimiser"]))',
         'self.optimiser.load_state_dict(state["optimiser"])',
         (RESUME + "test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers",),
@@ -330,8 +384,8 @@ FAULTS = (
     Fault(
         "a resumed run without the seconds before",
         "experiments/runner.py",
-        'self.fingerprint, self.before = state["fingerprint"], state["seconds"]',
-        'self.fingerprint = state["fingerprint"]',
+        'self.before = state["seconds"]',
+        "pass",
         (RUNNER + "test_seconds_before_a_resume_are_counted",),
     ),
     Fault(
@@ -347,6 +401,13 @@ FAULTS = (
         "missing.sort(key=experiment.cost, reverse=True)",
         "missing.sort(key=experiment.cost)",
         (SWEEP + "test_the_longest_come_first",),
+    ),
+    Fault(
+        "a worker that writes wherever it finds itself",
+        "experiments/sweeping.py",
+        "if not path.exists() or path.read_text() != token:",
+        "if not path.exists():",
+        (SWEEP + "test_a_worker_that_sees_another_folder_writes_nothing",),
     ),
     Fault(
         "a verdict that does not know which sign is expected",
@@ -372,8 +433,83 @@ FAULTS = (
     Fault(
         "the value network moved by the policy's kind of optimiser",
         "algorithms/baseline.py",
-        "config.baseline_optimiser, self.network",
-        "config.optimiser, self.network",
+        "network, config.baseline_optimiser,",
+        "network, config.optimiser,",
         (LOOP + "test_the_baseline_is_moved_by_its_own_optimiser",),
+    ),
+    Fault(
+        "one stream for all replicas",
+        "streams.py",
+        "torch.Generator(device).manual_seed(seed) for seed in seeds",
+        "torch.Generator(device).manual_seed(seeds[0]) for seed in seeds",
+        (
+            STREAMS + "test_replicas_are_given_what_they_would_draw_alone",
+            REPLICAS + "test_equal_policies_with_other_seeds_go_apart",
+        ),
+    ),
+    Fault(
+        "rows dealt to the replicas in turn",
+        "streams.py",
+        "parts.movedim(0, rows).reshape(*shape)",
+        "parts.movedim(0, rows + 1).reshape(*shape)",
+        (STREAMS + "test_replicas_are_given_what_they_would_draw_alone",),
+    ),
+    Fault(
+        "the bias of the first replica for all",
+        "networks/stacked.py",
+        "self.bias.unsqueeze(1)",
+        "self.bias[0]",
+        (
+            STACKED + "test_stacked_layers_are_their_layers",
+            STACKED + "test_samples_and_gradients_are_those_of_each_alone",
+        ),
+    ),
+    Fault(
+        "the gradient of the LSTM's head bias summed over replicas",
+        "policies/_lstm_chain.py",
+        "by_replica(rows, shape[0]).sum(1)",
+        "by_replica(rows, shape[0]).sum((0, 1))",
+        (STACKED + "test_samples_and_gradients_are_those_of_each_alone",),
+    ),
+    Fault(
+        "the loss a mean over the replicas",
+        "algorithms/on_policy.py",
+        "self._scale(rollout, rows) * len(self.replicas)",
+        "self._scale(rollout, rows)",
+        (REPLICAS + "test_each_seed_is_trained_as_it_is_alone",),
+    ),
+    Fault(
+        "a baseline that all replicas share",
+        "algorithms/replicas.py",
+        "[part.mean for part in self.parts]",
+        "[self.parts[-1].mean for part in self.parts]",
+        (
+            REPLICAS + "test_running_baselines_are_one_for_each",
+            REPLICAS + "test_a_seed_does_not_notice_the_others",
+        ),
+    ),
+    Fault(
+        "the curves of a stack are means over its seeds",
+        "experiments/store.py",
+        "[x[r] for x in v]",
+        "[sum(x) / len(x) for x in v]",
+        (TABLE3 + "test_a_stacked_seed_is_the_seed_alone",),
+    ),
+    Fault(
+        "every seed of a stack is given the first one's evaluation",
+        "experiments/store.py",
+        'self.record["evaluation"][r]',
+        'self.record["evaluation"][0]',
+        (TABLE3 + "test_a_stacked_seed_is_the_seed_alone",),
+    ),
+    Fault(
+        "luck left in what is expected of a round",
+        "envs/team_bandit.py",
+        "state.score - luck",
+        "state.score",
+        (
+            "tests/envs/test_team_bandit.py::"
+            "test_the_reward_that_is_expected_of_a_round_is_that_of_its_arms",
+        ),
     ),
 )

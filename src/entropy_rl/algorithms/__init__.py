@@ -21,6 +21,7 @@ from entropy_rl.algorithms.entropy import (
     EntropyBaseline,
     EntropyUse,
 )
+from entropy_rl.algorithms.entropy_critic import EntropyCritic, Lesson
 from entropy_rl.algorithms.evaluation import Evaluation, evaluate
 from entropy_rl.algorithms.on_policy import Trainer, TrainingDiverged
 from entropy_rl.algorithms.presets import ENVIRONMENTS, PRESETS, Preset, preset
@@ -41,8 +42,10 @@ __all__ = [
     "Algorithm",
     "Context",
     "EntropyBaseline",
+    "EntropyCritic",
     "EntropyUse",
     "Evaluation",
+    "Lesson",
     "Minibatch",
     "OnPolicyConfig",
     "Option",

@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from gymnasium import spaces
-from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch import Tensor
 
-from entropy_rl import _validate
 from entropy_rl.algorithms.config import OnPolicyConfig
-from entropy_rl.algorithms.optimisers import make_optimiser
+from entropy_rl.algorithms.regression import Regression, encoder
 from entropy_rl.algorithms.rollout import flat_observation
-from entropy_rl.algorithms.snapshot import copied
 from entropy_rl.losses import baseline_loss
 from entropy_rl.networks import mlp
 from entropy_rl.stepwise import Observation
 
 
-def encoder(space: spaces.Space[Any]) -> tuple[int, Callable[[Observation], Tensor]]:
-    """How a network reads observations: the length of a row, and the rows ``(N, length)``, float32.
-
-    A Box is flattened, a Discrete becomes one-hot; a Dict is read without its mask.
-
-    Raises:
-        ValueError: a space of another kind.
-    """
-    part = space.spaces.get("observation") if isinstance(space, spaces.Dict) else space
-    if isinstance(part, spaces.Box):
-        return int(part.low.size), lambda obs: flat_observation(obs).flatten(1).float()
-    if isinstance(part, spaces.Discrete):
-        size, start = int(part.n), int(part.start)
-        return size, lambda obs: one_hot(flat_observation(obs) - start, size).float()
-    raise _validate.fail("observation_space", "Box or Discrete, for baseline='value'", space)
-
-
-class ValueBaseline:
+class ValueBaseline(Regression):
     """b(s) = v(s), a network with one hidden layer that learns the returns.
 
     Args:
@@ -53,12 +32,10 @@ class ValueBaseline:
     def __init__(
         self, space: spaces.Space[Any], config: OnPolicyConfig, device: torch.device
     ) -> None:
-        size, self.encode = encoder(space)
-        self.network: nn.Module = mlp([size, config.baseline_hidden, 1]).to(device)
+        size, self.encode = encoder(space, "baseline='value'")
+        network = mlp([size, config.baseline_hidden, 1]).to(device)
+        super().__init__(network, config.baseline_optimiser, config.baseline_learning_rate)
         self.loss = config.baseline_loss
-        self.optimiser = make_optimiser(
-            config.baseline_optimiser, self.network.parameters(), config.baseline_learning_rate
-        )
 
     def evaluate(self, obs: Observation) -> Tensor:
         """v(s), ``(N,)``, detached."""
@@ -68,22 +45,7 @@ class ValueBaseline:
     def learn(self, obs: Observation, returns: Tensor) -> Tensor:
         """One step towards the returns; the loss before it."""
         value = self.network(self.encode(obs)).squeeze(-1)
-        loss = baseline_loss(value, returns, self.loss)  # type: ignore[arg-type]
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.optimiser.step()
-        return loss.detach()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Network and optimiser, copied."""
-        network, optimiser = self.network.state_dict(), self.optimiser.state_dict()
-        return copied({"network": network, "optimiser": optimiser})
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """What :meth:`state_dict` returned."""
-        self.network.load_state_dict(state["network"])
-        # An optimiser keeps the tensors that it is given, and changes them in place.
-        self.optimiser.load_state_dict(copied(state["optimiser"]))
+        return self.descend(baseline_loss(value, returns, self.loss))  # type: ignore[arg-type]
 
 
 class RunningBaseline:
@@ -96,11 +58,15 @@ class RunningBaseline:
     def __init__(self, memory: int = 100) -> None:
         self.returns: deque[float] = deque(maxlen=memory)
 
+    @property
+    def mean(self) -> float:
+        """Of what is remembered; 0 at first."""
+        return sum(self.returns) / len(self.returns) if self.returns else 0.0
+
     def evaluate(self, obs: Observation) -> Tensor:
-        """The mean of what is remembered, the same in every state; 0 at first."""
-        mean = sum(self.returns) / len(self.returns) if self.returns else 0.0
+        """The mean of what is remembered, the same in every state."""
         rows = flat_observation(obs)
-        return torch.full((len(rows),), mean, device=rows.device)
+        return torch.full((len(rows),), self.mean, device=rows.device)
 
     def learn(self, obs: Observation, returns: Tensor) -> Tensor:
         """Remember; the mean squared error before it."""

@@ -12,9 +12,10 @@ from entropy_rl.algorithms.choices import (
     ENTROPY_BASELINES,
     Algorithm,
 )
+from entropy_rl.algorithms.entropy import no_term
 from entropy_rl.estimators import ESTIMATORS
 
-OPTIMISERS = ("adam", "rmsprop")
+OPTIMISERS = ("adam", "rmsprop", "sgd")
 REDUCTIONS = ("mean", "sum")
 BASELINES = ("value", "running", "none")
 BASELINE_LOSSES = ("mse", "l1", "huber")
@@ -44,10 +45,13 @@ class OnPolicyConfig:
         beam: candidates of the search of "smoothed_mode", ≥ 1; 1 for every other estimator.
         entropy_baseline: the control variate of the entropy's gradient, one of
             :data:`entropy_rl.algorithms.ENTROPY_BASELINES`, or None: "to_go" (exact, for
-            "unbiased_gradient"), "state" (exact, for "crude_gradient").
+            "unbiased_gradient"), "critic" (learnt beside the policy, for "unbiased_gradient"; in
+            width and learning rate it is as the value network), "state" (exact, for
+            "crude_gradient"). Only where the loss has an entropy term, of a weight above 0.
         reduction: "mean" over the states of a minibatch, or "sum" over the steps of an episode (as
             zhang2018, equation 1) and mean over episodes.
-        optimiser: "adam" or "rmsprop" (eps 1e-5, as zhang2018's authors).
+        optimiser: "adam", "rmsprop" (eps 1e-5, as zhang2018's authors) or "sgd": steps along the
+            gradient.
         learning_rate: > 0.
         decay: whether the learning rate falls linearly to 0 over the training.
         clip_gradient: the bound > 0 on every entry of the gradient, or None.
@@ -128,7 +132,8 @@ class OnPolicyConfig:
             self.row.options[_validate.choice("options", name, self.row.options)].check(name, value)
 
     def _check_entropy(self) -> None:
-        taken = ENTROPIES[self.row.entropy].estimators
+        use = ENTROPIES[self.row.entropy]
+        taken = use.estimators
         if self.entropy not in taken:
             expected = f"one of {', '.join(map(repr, taken))} for {self.row.entropy!r}"
             raise _validate.fail("entropy", expected, repr(self.entropy))
@@ -138,9 +143,14 @@ class OnPolicyConfig:
             return
         _validate.choice("entropy_baseline", self.entropy_baseline, ENTROPY_BASELINES)
         meant = ENTROPY_BASELINES[self.entropy_baseline].estimator
-        if self.entropy != meant:
-            expected = f"None for {self.entropy!r}"
-            raise _validate.fail("entropy_baseline", expected, repr(self.entropy_baseline))
+        for without, useless in (
+            (repr(self.entropy), self.entropy != meant),
+            (f"{self.row.entropy!r}, which has no entropy term", use.term is no_term),
+            ("beta = 0", self.beta == 0),
+        ):
+            if useless:
+                expected = f"None for {without}"
+                raise _validate.fail("entropy_baseline", expected, repr(self.entropy_baseline))
 
     @property
     def row(self) -> Algorithm:

@@ -21,16 +21,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.context import Context, Minibatch
+from entropy_rl.algorithms.entropy_critic import EntropyCritic
 from entropy_rl.conditionals import Chain
 from entropy_rl.estimators import ESTIMATORS, entropy_to_go, exact
 from entropy_rl.losses import entropy_loss
 from entropy_rl.returns import soft_rewards
 from entropy_rl.stepwise import Observation
+
+if TYPE_CHECKING:
+    from entropy_rl.algorithms.config import OnPolicyConfig
+    from entropy_rl.envs import Core
 
 
 def rewards_as_they_are(context: Context) -> Tensor:
@@ -117,15 +124,25 @@ ENTROPIES: dict[str, EntropyUse] = {
 
 @dataclass(frozen=True)
 class EntropyBaseline:
-    """A control variate of an estimator's gradient.
+    """A control variate of an estimator's gradient: a function, or a critic that learns one.
 
     Args:
         estimator: the one that takes it.
         provide: ``(policy, obs, chain) -> b``, detached, in the shape that the estimator asks for.
+        critic: ``(policy, example, hidden, learning_rate)`` makes a critic with such a ``provide``
+            of its own, for one training: see :class:`EntropyCritic`.
+
+    Raises:
+        ValueError: both or neither of the two.
     """
 
     estimator: str
-    provide: Callable[[object, Observation, Chain], Tensor]
+    provide: Callable[[object, Observation, Chain], Tensor] | None = None
+    critic: Callable[[Any, Observation, int, float], EntropyCritic] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.provide is None) == (self.critic is None):
+            raise _validate.fail("critic", "either it or provide", self)
 
 
 ENTROPY_BASELINES: dict[str, EntropyBaseline] = {
@@ -137,4 +154,22 @@ ENTROPY_BASELINES: dict[str, EntropyBaseline] = {
         "crude_gradient",
         lambda policy, obs, chain: exact(policy, obs).value,  # type: ignore[arg-type]
     ),
+    "critic": EntropyBaseline("unbiased_gradient", critic=EntropyCritic),
 }
+
+
+def make_critic(env: Core[Any], policy: Any, config: OnPolicyConfig) -> EntropyCritic | None:
+    """The critic that the configuration names, if it names one, on the policy's device.
+
+    Its initial weights are drawn from torch's global generator.
+
+    Raises:
+        ValueError: actions or observations that are not for a critic.
+    """
+    row = ENTROPY_BASELINES.get(config.entropy_baseline or "")
+    if row is None or row.critic is None:
+        return None
+    device = next(policy.parameters()).device
+    start = env.reset(1, generator=torch.Generator(device).manual_seed(0), device=device)
+    sizes = config.baseline_hidden, config.baseline_learning_rate
+    return row.critic(policy, env.observe(start), *sizes)

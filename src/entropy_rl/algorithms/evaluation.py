@@ -29,6 +29,7 @@ class Evaluation:
         unfinished: share of the episodes that were cut, by ``cap`` or by the environment.
         lengths: of every episode, in order.
         scores: of every episode, in order.
+        exact: figures of merit that the environment has in closed form, by name, if asked for.
     """
 
     episodes: int
@@ -40,10 +41,12 @@ class Evaluation:
     unfinished: float
     lengths: tuple[float, ...] = field(repr=False)
     scores: tuple[float, ...] = field(repr=False)
+    exact: dict[str, float] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """Plain data, without the single episodes."""
-        return {k: v for k, v in asdict(self).items() if k not in ("lengths", "scores")}
+        apart = ("lengths", "scores", "exact")
+        return {**{k: v for k, v in asdict(self).items() if k not in apart}, **self.exact}
 
 
 def evaluate(
@@ -53,6 +56,7 @@ def evaluate(
     seed: int = 0,
     greedy: bool = False,
     cap: int = 10_000,
+    exact: bool = False,
 ) -> Evaluation:
     """Play ``episodes`` episodes with actions sampled from the policy (or greedy ones).
 
@@ -66,15 +70,19 @@ def evaluate(
         seed: of the starts and the draws, in [0, 2⁶³).
         greedy: the most likely component at each step instead of a sampled one.
         cap: steps after which an episode counts as unfinished, ≥ 1.
+        exact: whether to give what the environment has in closed form too.
 
     Raises:
-        ValueError: a size below 1, a seed out of range, a greedy policy without steps.
+        ValueError: a size below 1, a seed out of range, a greedy policy without steps, an
+            environment without a closed form.
     """
     _validate.positive_integer("episodes", episodes)
     _validate.positive_integer("cap", cap)
     _validate.seed("seed", seed)
     if _validate.boolean("greedy", greedy):
         check_steps(policy)
+    if _validate.boolean("exact", exact) and not hasattr(env, "closed_form"):
+        raise _validate.fail("exact", f"False for {type(env).__name__}", exact)
 
     def act(obs: Observation) -> Tensor:
         if greedy:
@@ -113,6 +121,7 @@ def evaluate(
         unfinished=1 - finished.double().mean().item(),
         lengths=tuple(lengths.tolist()),
         scores=tuple(scores.tolist()),
+        exact=env.closed_form(policy) if exact else {},  # type: ignore[attr-defined]
     )
 
 

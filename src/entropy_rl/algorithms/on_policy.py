@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -10,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from entropy_rl import _validate
-from entropy_rl.algorithms.baseline import make_baseline
 from entropy_rl.algorithms.choices import ADVANTAGES, SURROGATES
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
-from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES
+from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES, make_critic
+from entropy_rl.algorithms.entropy_critic import Lesson
 from entropy_rl.algorithms.optimisers import make_optimiser
 from entropy_rl.algorithms.precision import WorkingCopy
+from entropy_rl.algorithms.replicas import Replicas
 from entropy_rl.algorithms.rollout import (
     Rollout,
     first_visits,
@@ -44,11 +46,17 @@ class TrainingDiverged(RuntimeError):
         term: what was not finite.
         last_good: :meth:`Trainer.state_dict` at the start of the batch that spoilt it: a training
             that loads it plays that batch again.
+        seeds: of the replicas that spoilt it, where several are stacked and it can be told.
     """
 
-    def __init__(self, update: int, term: str, last_good: dict[str, Any]) -> None:
-        super().__init__(f"update {update}: {term} is not finite; set back to the last good state")
-        self.update, self.term, self.last_good = update, term, last_good
+    def __init__(
+        self, update: int, term: str, last_good: dict[str, Any], seeds: tuple[int, ...] = ()
+    ) -> None:
+        whose = f" of seed {', '.join(map(str, seeds))}" if seeds else ""
+        super().__init__(
+            f"update {update}: {term}{whose} is not finite; set back to the last good state"
+        )
+        self.update, self.term, self.last_good, self.seeds = update, term, last_good, seeds
 
 
 class Trainer:
@@ -61,35 +69,39 @@ class Trainer:
 
     Args:
         env: the batched core of an environment, such as ``HuntersRabbits()``.
-        policy: a policy for its spaces; trained in place, on the device of its parameters.
+        policy: a policy for its spaces; trained in place, on the device of its parameters. Or
+            several, stacked: each then plays the configuration's episodes and batches.
         config: all hyper-parameters.
         seed: of all draws, and of the baseline's initial weights, in [0, 2⁶³). The same seed gives
-            the same numbers on the same device.
+            the same numbers on the same device. Of a stacked policy one for each replica.
 
     Raises:
         ValueError: a policy that does not fit the environment or is not finite, a seed out of
-            range, or observations that the baseline cannot read.
+            range, observations that the baseline cannot read, or what stacked replicas cannot do.
     """
 
-    def __init__(self, env: Core[Any], policy: Any, config: OnPolicyConfig, seed: int) -> None:
+    def __init__(
+        self, env: Core[Any], policy: Any, config: OnPolicyConfig, seed: int | Sequence[int]
+    ) -> None:
         for space in ("action_space", "observation_space"):
             mine, given = getattr(env, space), getattr(policy, space, None)
             if given != mine:
                 raise _validate.fail("policy", f"one for {mine}", given)
-        _validate.seed("seed", seed)
+        self.replicas = Replicas.of(seed, policy, config)
         if not _finite(policy.parameters()):
             raise _validate.fail("policy", "finite parameters", "NaN or infinity among them")
         self.env, self.policy, self.config = env, policy, config
         device = next(policy.parameters()).device
-        self.generator = torch.Generator(device).manual_seed(seed)
+        self.generator: Any = self.replicas.source(device)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed ^ _BASELINE_STREAM)
-            self.baseline = make_baseline(env.observation_space, config, device)
+            torch.manual_seed(self.replicas.seeds[0] ^ _BASELINE_STREAM)
+            self.baseline = self.replicas.baseline(env.observation_space, config, device)
+            self.critic = make_critic(env, policy, config)
         self.working = WorkingCopy(policy, config.precision)
         self.optimiser = make_optimiser(config.optimiser, policy.parameters(), config.learning_rate)
         self.batches = -(-config.episodes // config.batch)
         self.played = self.steps = self.updates = 0
-        self.curves: dict[str, list[float]] = {}
+        self.curves: dict[str, list[Any]] = {}
         self._good = self._snapshot()
 
     @property
@@ -113,11 +125,11 @@ class Trainer:
         self.learn(self.play(min(c.batch, c.episodes - self.played)))
 
     def play(self, episodes: int) -> Rollout:
-        """Play ``episodes`` episodes with the present policy."""
-        c = self.config
+        """Play ``episodes`` episodes with the present policy, or with each of its replicas."""
+        c, every = self.config, episodes * len(self.replicas)
         with torch.set_grad_enabled(c.keeps_graph):
             return play_episodes(
-                self.env, self._sample, episodes, c.cap, c.discount, self.generator, self.updates
+                self.env, self._sample, every, c.cap, c.discount, self.generator, self.updates
             )
 
     def learn(self, rollout: Rollout) -> None:
@@ -132,13 +144,19 @@ class Trainer:
             targets = ADVANTAGES[c.row.advantage](context)
         advantage = rollout.rows(targets.advantage)
         every = torch.arange(len(rollout), device=advantage.device)
-        entropies = []
+        entropies, lessons = [], []
         for _ in range(c.epochs):
             for rows in minibatch_rows(rollout, every, c.minibatches, self._shuffle):
-                entropies.append(self._update(context, rows, advantage))
+                minibatch = self._update(context, rows, advantage)
+                entropies.append(self.replicas.mean(minibatch.estimate.value))
+                if self.critic is not None:
+                    obs, chain = rows_of(rollout.obs, rows), minibatch.chain
+                    lessons.append(self.critic.lesson(obs, chain, minibatch.log_weights))
+        critic_loss = self._learn_critic(lessons)
         loss = self._learn_baseline(rollout, targets)
-        self.played, self.steps = self.played + rollout.r_t.shape[1], self.steps + len(rollout)
-        self._record(rollout, torch.stack(entropies).mean(), loss)
+        self.played += rollout.r_t.shape[1] // len(self.replicas)
+        self.steps += len(rollout)
+        self._record(rollout, torch.stack(entropies).mean(0), loss, critic_loss)
 
     def context(self, rollout: Rollout) -> Context:
         """What the choices are given: ratios, values, and the entropy if it is in the return."""
@@ -187,7 +205,7 @@ class Trainer:
         weights = prefix_log_weights(chain, drawn.component_log_probs) if stale else None
         estimate = self._estimate(obs, chain, weights, c.entropy_baseline)
         minibatch = Minibatch(context, rows, chain, drawn, weights, advantage[rows], estimate)
-        scale = self._scale(rollout, rows)
+        scale = self._scale(rollout, rows) * len(self.replicas)
         terms = {
             "policy loss": scale * SURROGATES[c.row.surrogate](minibatch),
             "entropy term": scale * ENTROPIES[c.row.entropy].term(minibatch),
@@ -205,6 +223,8 @@ class Trainer:
         # An optimiser keeps the tensors that it is given, and changes them in place.
         self.optimiser.load_state_dict(copied(state["optimiser"]))
         self.baseline.load_state_dict(state["baseline"])
+        if self.critic is not None:
+            self.critic.load_state_dict(state["critic"])
         self.generator.set_state(state["generator"])
         self.played, self.steps, self.updates = state["counts"]
         self.curves = copied(state["curves"])
@@ -212,7 +232,9 @@ class Trainer:
 
     def _snapshot(self) -> dict[str, Any]:
         """The state without its curves, which only grow."""
+        critic = {} if self.critic is None else {"critic": self.critic.state_dict()}
         return {
+            **critic,
             "policy": copied(self.policy.state_dict()),
             "optimiser": copied(self.optimiser.state_dict()),
             "baseline": self.baseline.state_dict(),
@@ -237,8 +259,9 @@ class Trainer:
         c, module = self.config, self.working.module
         provided = None
         if baseline is not None:
+            provide = (self.critic or ENTROPY_BASELINES[baseline]).provide
             with torch.no_grad():
-                provided = ENTROPY_BASELINES[baseline].provide(module, obs, chain)
+                provided = provide(module, obs, chain)  # type: ignore[misc]  # one of them has it
         return estimate_entropy(
             c.entropy, module, obs, chain, log_weights=weights, baseline=provided, beam=c.beam
         )
@@ -251,8 +274,8 @@ class Trainer:
             return len(rollout) / rollout.r_t.shape[1]
         return len(rows) / len(rollout.episode[rows].unique())
 
-    def _update(self, context: Context, rows: Tensor, advantage: Tensor) -> Tensor:
-        """One update; the mean entropy of the states before it."""
+    def _update(self, context: Context, rows: Tensor, advantage: Tensor) -> Minibatch:
+        """One update; the minibatch as it was before."""
         parameters, calls = list(self.policy.parameters()), count()
 
         def losses() -> tuple[Tensor, Minibatch]:
@@ -262,7 +285,7 @@ class Trainer:
             terms, minibatch = self.losses(context, rows, advantage, moved)
             if not moved:  # a trial step that goes too far is for its rule to judge
                 for name, term in terms.items():
-                    self._require_finite(name, term)
+                    self._require_finite(name, term, rows=minibatch)
             return torch.stack(list(terms.values())).sum(), minibatch
 
         def differentiate(scalar: Tensor) -> None:
@@ -280,7 +303,7 @@ class Trainer:
         self._require_finite("updated parameters", *parameters)
         self.working.refresh()
         self.updates += 1
-        return minibatch.estimate.value.mean()
+        return minibatch
 
     def _learn_baseline(self, rollout: Rollout, targets: Targets) -> Tensor:
         c, value = self.config, rollout.rows(targets.value)
@@ -298,26 +321,43 @@ class Trainer:
                 self._require_finite("baseline loss", loss)
         return loss
 
-    def _require_finite(self, term: str, *tensors: Tensor) -> None:
+    def _learn_critic(self, lessons: list[Lesson]) -> Tensor | None:
+        """Only when every update on the actions is made: until then it must not have seen them."""
+        loss = None
+        for lesson in lessons:
+            loss = self.critic.learn(lesson)  # type: ignore[union-attr]
+            self._require_finite("critic loss", loss)
+        return loss
+
+    def _require_finite(self, term: str, *tensors: Tensor, rows: Minibatch | None = None) -> None:
         if not _finite(tensors):
+            if rows is not None:  # a sum does not tell whose it is
+                tensors = rows.chain.log_prob, rows.estimate.surrogate
+            seeds = self.replicas.spoilt(tensors)
             update, good = self.updates, {**self._good, "curves": copied(self.curves)}
             self.load_state_dict(good)
-            raise TrainingDiverged(update, term, good)
+            raise TrainingDiverged(update, term, good, seeds)
 
-    def _record(self, rollout: Rollout, entropy: Tensor, loss: Tensor) -> None:
+    def _record(
+        self, rollout: Rollout, entropy: Tensor, loss: Tensor, critic_loss: Tensor | None
+    ) -> None:
         discounts = self.config.discount ** torch.arange(
             len(rollout.r_t), dtype=torch.float64, device=rollout.r_t.device
         )
-        rewards = rollout.r_t.double()
-        for name, value in (
-            ("episodes", self.played),
-            ("length", rollout.lengths.double().mean()),
-            ("reward", rewards.sum(0).mean()),
-            ("return", (discounts @ rewards).mean()),
-            ("entropy", entropy),
-            ("baseline_loss", loss),
-        ):
-            self.curves.setdefault(name, []).append(float(value))
+        rewards, mean = rollout.r_t.double(), self.replicas.mean
+        found = {
+            "length": mean(rollout.lengths.double()),
+            "reward": mean(rewards.sum(0)),
+            "return": mean(discounts @ rewards),
+            "entropy": entropy,
+            "baseline_loss": loss,
+            **{name: mean(merit.double()) for name, merit in rollout.merits.items()},
+        }
+        if critic_loss is not None:
+            found["critic_loss"] = critic_loss
+        self.curves.setdefault("episodes", []).append(float(self.played))
+        for name, value in found.items():
+            self.curves.setdefault(name, []).append(value.tolist())
 
 
 def _finite(tensors: Any) -> bool:

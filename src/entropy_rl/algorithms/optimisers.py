@@ -11,8 +11,10 @@ from torch import nn
 def make_optimiser(
     name: str, parameters: Iterable[nn.Parameter], learning_rate: float
 ) -> torch.optim.Optimizer:
-    """The optimiser called ``name``, "adam" or "rmsprop" (eps 1e-5), over ``parameters``."""
+    """The optimiser called ``name``: "adam", "rmsprop" (eps 1e-5) or "sgd", over ``parameters``."""
     if name == "rmsprop":
-        return torch.optim.RMSprop(parameters, learning_rate, eps=1e-5)
+        return torch.optim.RMSprop(parameters, learning_rate, eps=1e-5, foreach=True)
+    if name == "sgd":
+        return torch.optim.SGD(parameters, learning_rate, foreach=True)
     # Fused: at these sizes an update is mostly the overhead of its calls.
     return torch.optim.Adam(parameters, learning_rate, fused=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from entropy_rl.conditionals import Chain, concatenate
 from entropy_rl.envs import Core
 from entropy_rl.stepwise import Observation
+from entropy_rl.streams import Source
 
 Act = Callable[[Observation], Chain]
 
@@ -33,6 +34,7 @@ class Rollout:
         final_obs: the observations after the cuts, ``(C, …)``, in the order of ``cut.nonzero()``;
             None if nothing was cut.
         version: how many updates the policy that acted had made.
+        merits: the environment's figures of merit at the end of each episode, each ``(B,)``.
     """
 
     obs: Observation
@@ -44,6 +46,7 @@ class Rollout:
     cut: Tensor
     final_obs: Observation | None
     version: int = 0
+    merits: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -83,7 +86,7 @@ def play_episodes(
     episodes: int,
     cap: int,
     discount: float,
-    generator: torch.Generator,
+    generator: Source,
     version: int = 0,
 ) -> Rollout:
     """Play ``episodes`` episodes at once; those that have ended are dropped from the batch.
@@ -107,6 +110,7 @@ def play_episodes(
     ends: list[Tensor] = []
     cuts: list[Tensor] = []
     finals: list[tuple[Tensor, Observation]] = []
+    merits: dict[str, Tensor] = {}
     for t in range(cap):
         obs = env.observe(state)
         chain = act(obs)
@@ -120,6 +124,11 @@ def play_episodes(
         cuts.append(_column(cut, alive, episodes))
         if cut.any():
             finals.append((alive[cut], env.observe(state[cut])))
+        if names := getattr(env, "merits", ()):
+            info = env.info(state)
+            for name in names:
+                before = merits.setdefault(name, info[name].new_zeros(episodes))
+                before.index_copy_(0, alive, info[name])
         running = ~(outcome.terminated | cut)
         if not running.all():
             state, alive = state[running], alive[running]
@@ -135,6 +144,7 @@ def play_episodes(
         cut=torch.stack(cuts),
         final_obs=concatenate_observations([obs for _, obs in finals]) if finals else None,
         version=version,
+        merits=merits,
     )
 
 

@@ -95,7 +95,7 @@ def run_preset(
     _validate.positive_integer("evaluation_cap", evaluation_cap)
     for name, path in (("save", save), ("result", result)):
         if path is not None:
-            _check_writable(name, path)
+            check_writable(name, path)
     if save is not None and save == result:
         raise _validate.fail("result", "another file than save", result)
     started = time.perf_counter()
@@ -126,7 +126,13 @@ def _save(chosen: Preset, policy: Any, path: Path) -> None:
     )
 
 
-def _check_writable(name: str, path: Path) -> None:
+def check_writable(name: str, path: Path) -> None:
+    """``ValueError`` unless a file can be written at ``path``: before hours are spent, not after.
+
+    Args:
+        name: of the argument that is complained of.
+        path: where the file will be; its folder must exist.
+    """
     if not path.parent.is_dir():
         raise _validate.fail(name, "a file in an existing folder", path)
     if path.is_dir():

@@ -23,7 +23,8 @@ class TrainResult:
         policy: the module that was passed in, trained.
         curves: one entry a batch of episodes: "episodes" played so far, mean "length" (cut at
             ``cap``), mean undiscounted "reward", mean discounted "return" from the start, "entropy"
-            (mean of the estimator's value over states, nats) and the last "baseline_loss".
+            (mean of the estimator's value over states, nats), the last "baseline_loss" and, if
+            there is a critic of the entropy, its last "critic_loss" (nats²).
         steps: environment steps taken in training.
         cpu_seconds: processor time of the loop.
         updates: gradient steps taken.

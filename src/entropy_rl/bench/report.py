@@ -10,14 +10,16 @@ import torch
 
 from entropy_rl.algorithms import preset, train
 from entropy_rl.bench.entropies import estimator_costs, exact_costs
+from entropy_rl.bench.stacking import ALONE, STACKED, stacking_costs
 from entropy_rl.bench.textbook import TextbookTrainer
 from entropy_rl.bench.timing import Ratio, interleave, ratio
+from entropy_rl.experiments.table3 import POLICIES, table3_preset
 
 TEXTBOOK = "textbook LSTMCell loop"
 
 
 def main(quick: bool = False) -> None:
-    """Measure and print: training, estimators, exact entropy. Under three minutes.
+    """Measure and print: training, estimators, exact entropy, stacking. Under three minutes.
 
     Args:
         quick: fewer rounds: a look, not a measurement.
@@ -29,6 +31,7 @@ def main(quick: bool = False) -> None:
         training(3 if quick else 9)
         estimators(5 if quick else 61)
         exact(3 if quick else 9)
+        stacking(3 if quick else 21)
     finally:
         torch.set_num_threads(threads)
     print(f"\none thread, {time.process_time() - started:.0f} CPU-seconds in all")
@@ -93,6 +96,15 @@ def exact(rounds: int) -> None:
             f"{1e6 * np.median(spent):>18,.0f}",
             ratio(found["leaves"], spent),
         )
+
+
+def stacking(rounds: int) -> None:
+    """Ten seeds of a cell of Table 3 in one training, against ten trainings."""
+    _head("ten seeds of zhang2018.table3", "stacked, µs an update", "alone over stacked")
+    for policy in POLICIES:
+        found = stacking_costs(table3_preset("printed", policy, "smoothed"), rounds)
+        spent = found[STACKED]
+        _line(policy, f"{1e6 * np.median(spent):>18,.0f}", ratio(found[ALONE], spent))
 
 
 def _head(title: str, figure: str, compared: str) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
+from entropy_rl._threads import one_thread
 from entropy_rl.checks._base import CHECKS, Refutation, Result, run
 
 
@@ -32,17 +30,6 @@ class Verdict:
         return self.result.holds
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Inside, torch uses one thread: the tensors here are small, and more only get in the way."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def verify_all(claims: Sequence[str] | None = None) -> list[Verdict]:
     """Run the checks of the given claims, in that order; all of them, by name, if None.
 
@@ -52,7 +39,7 @@ def verify_all(claims: Sequence[str] | None = None) -> list[Verdict]:
         ValueError: no such claim (the nearest name is suggested).
     """
     verdicts = []
-    with _one_thread():
+    with one_thread():
         for claim in sorted(CHECKS) if claims is None else claims:
             started = time.perf_counter()
             result = run(claim)

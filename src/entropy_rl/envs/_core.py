@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 import numpy as np
 import torch
 from gymnasium import spaces
-from torch import Generator, Tensor
+from torch import Tensor
 
 from entropy_rl import _validate as check
 from entropy_rl.envs._actions import ActionSpace
@@ -75,6 +75,10 @@ class Core(Protocol[S]):
     Attributes:
         starts: the names of what ``start`` takes and the state holds under the same name; of
             stochastic dynamics the keys are among them.
+
+    A core may also have ``merits``, names of its ``info``: a training records their means over the
+    episodes, as they are at the end; and ``closed_form(policy)``, figures of merit by name that
+    need no play.
     """
 
     starts: ClassVar[tuple[str, ...]]
@@ -89,10 +93,15 @@ class Core(Protocol[S]):
         """What one episode is given, Discrete, MultiDiscrete or a Box."""
         ...
 
-    def reset(
-        self, num: int, *, generator: Generator | None = None, device: torch.device | str = "cpu"
-    ) -> S:
-        """Begin ``num`` episodes; all chance is drawn here, for stochastic dynamics as keys."""
+    def reset(self, num: int, *, generator: Any = None, device: torch.device | str = "cpu") -> S:
+        """Begin ``num`` episodes; all chance is drawn here, for stochastic dynamics as keys.
+
+        Args:
+            num: N.
+            generator: a ``torch.Generator``, or None; a core that draws by
+                :mod:`entropy_rl.streams` also takes :class:`~entropy_rl.streams.Streams`.
+            device: where the state shall lie.
+        """
         ...
 
     def start(self, *args: Any, **given: Any) -> S:

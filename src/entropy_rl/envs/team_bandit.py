@@ -20,6 +20,9 @@ from entropy_rl import _validate as check
 from entropy_rl.envs import _draw
 from entropy_rl.envs._actions import check_actions
 from entropy_rl.envs._core import Batch, Outcome
+from entropy_rl.streams import Source, uniform
+
+_MOST_ACTIONS = 10**6
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class TeamBandit:
     bonus_probability: float = 0.01
     assignment: str | int = "identity"
     starts: ClassVar[tuple[str, ...]] = ("lucky",)
+    merits: ClassVar[tuple[str, ...]] = ("optimal", "expected")
 
     def __post_init__(self) -> None:
         check.positive_integer("arms", self.arms)
@@ -102,7 +106,7 @@ class TeamBandit:
         self,
         num: int,
         *,
-        generator: torch.Generator | None = None,
+        generator: Source | None = None,
         device: torch.device | str = "cpu",
     ) -> BanditState:
         """Begin ``num`` rounds, each lucky with probability p.
@@ -116,9 +120,7 @@ class TeamBandit:
             ValueError: ``num`` below 1, or a generator on another device.
         """
         check.positive_integer("num", num)
-        device = torch.device(device)
-        check.generator("generator", generator, device)
-        drawn = torch.rand(num, generator=generator, device=device, dtype=torch.float64)
+        drawn = uniform((num,), generator, device=device, dtype=torch.float64)
         return self.start(lucky=drawn < self.bonus_probability)
 
     def start(self, *, lucky: Tensor) -> BanditState:
@@ -176,6 +178,33 @@ class TeamBandit:
         pay = self._arms_pay(actions)
         return pay + self.bonus * self.bonus_probability * self.is_optimal(actions).to(pay.dtype)
 
+    def closed_form(self, policy: Any) -> dict[str, float]:
+        """What a policy gets, without playing: sums over all Kᵈ joint actions.
+
+        Args:
+            policy: for this game.
+
+        Returns:
+            "expected_reward", Σₐ p(a) E[r | a]; "optimal", p(the exceptional assignment).
+
+        Raises:
+            ValueError: more than a million joint actions.
+        """
+        if self.arms**self.agents > _MOST_ACTIONS:
+            joint = f"at most {_MOST_ACTIONS} joint actions"
+            raise check.fail("closed_form", joint, self.arms**self.agents)
+        each = [torch.arange(self.arms)] * self.agents
+        actions = torch.cartesian_prod(*each).view(-1, self.agents)
+        device = next(policy.parameters()).device
+        with torch.no_grad():
+            obs = torch.ones(len(actions), 1, device=device)
+            chain = policy.conditionals(obs, actions.to(device))
+        p = chain.log_prob.double().exp().cpu()
+        return {
+            "expected_reward": float(p @ self.expected_reward(actions)),
+            "optimal": float(p[self.is_optimal(actions)]),
+        }
+
     def is_optimal(self, actions: Tensor) -> Tensor:
         """Whether ``actions`` ``(*batch, d)`` is the exceptional assignment, bool ``(*batch,)``."""
         return (actions == self.exceptional.to(actions.device)).all(-1)
@@ -185,9 +214,17 @@ class TeamBandit:
         return torch.ones(len(state), 1, device=state.device)
 
     def info(self, state: BanditState) -> dict[str, Tensor]:
-        """Each ``(N,)``: "score" (the reward), "length", "optimal" (the exceptional was pulled)."""
+        """Each ``(N,)``: "score" (the reward), "length", "optimal" (the exceptional was pulled),
+        "expected" (E[r | a] of the arms that were pulled, which luck does not move).
+        """
         optimal = self.is_optimal(state.chosen)
-        return {"score": state.score, "length": state.time, "optimal": optimal}
+        luck = self.bonus * optimal * (state.lucky.double() - self.bonus_probability)
+        return {
+            "score": state.score,
+            "length": state.time,
+            "optimal": optimal,
+            "expected": state.score - luck,
+        }
 
     def draw(self, state: BanditState) -> np.ndarray:
         """A picture, uint8 ``(height, width, 3)``, of a state that holds one round."""

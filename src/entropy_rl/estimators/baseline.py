@@ -1,4 +1,7 @@
-"""The conditional baseline that :func:`~entropy_rl.estimators.unbiased_gradient` is best given."""
+"""The conditional baseline that :func:`~entropy_rl.estimators.unbiased_gradient` is best given.
+
+Exactly, by the tree of prefixes, and as the sample of it that a network can learn from.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import torch
 from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.conditionals import categorical_entropy
+from entropy_rl.conditionals import Chain, categorical_entropy
+from entropy_rl.estimators._base import sum_after, weights_until
 from entropy_rl.stepwise import (
     Level,
     Observation,
@@ -24,15 +28,16 @@ def entropy_to_go(policy: StepPolicy, obs: Observation, actions: Tensor) -> Tens
     bⱼ = Σₖ p(k | a_<j) Gⱼ₊₁(a_<j, k): one pass down the tree of prefixes and one back up. bⱼ has
     seen a_<j and neither aⱼ nor what follows, so that it leaves the mean of the gradient alone.
     It costs what :func:`~entropy_rl.estimators.exact` costs; where that is too much, a network
-    of the chain's ``features`` can learn it.
+    can learn it from :func:`sampled_entropy_to_go`.
 
     Args:
         policy: a step policy.
         obs: its observation, ``(*batch, …)``.
-        actions: ``(*batch, d)``, int64 in [0, K): the path along which b is read.
+        actions: ``(*paths, *batch, d)``, int64 in [0, K): the path along which b is read, or
+            several in every state, for which the tree is walked once.
 
     Returns:
-        ``(*batch, d)`` in nats, detached; the last one is 0.
+        of the shape of ``actions``, in nats, detached; the last component's is 0.
 
     Raises:
         ValueError: actions of another shape or dtype, out of range, or masked.
@@ -40,12 +45,13 @@ def entropy_to_go(policy: StepPolicy, obs: Observation, actions: Tensor) -> Tens
     Source: this project's; zhang2018, Theorem 4, has no baseline.
     """
     batch = policy.batch_shape(obs)
-    rows = check_actions(policy, batch, actions)
+    paths = _validate.integer("actions", actions).shape[: -1 - len(batch)]
+    rows = check_actions(policy, paths + batch, actions)
     with torch.no_grad():
         levels = list(prefix_tree(policy, obs))
         still_to_come = _still_to_come(levels)
-        baselines = [still_to_come[0]]
-        at = torch.arange(len(rows), device=rows.device)
+        at = torch.arange(batch.numel(), device=rows.device).repeat(paths.numel())
+        baselines = [still_to_come[0][at]]
         for i, (log_probs, _, _) in enumerate(levels):
             legal = log_probs > -torch.inf
             if not legal[at, rows[:, i]].all():
@@ -55,7 +61,30 @@ def entropy_to_go(policy: StepPolicy, obs: Observation, actions: Tensor) -> Tens
                 number = legal.flatten().cumsum(0).view_as(legal) - 1
                 at = number[at, rows[:, i]]
                 baselines.append(still_to_come[i + 1][at])
-        return unflatten(torch.stack(baselines, 1), batch)
+        return unflatten(torch.stack(baselines, 1), paths + batch)
+
+
+def sampled_entropy_to_go(chain: Chain, *, log_weights: Tensor | None = None) -> Tensor:
+    """The entropy still to come along the path that was drawn, Yⱼ = Σ_{i>j} exp(wᵢ₋₁ - wⱼ₋₁) H⁽ⁱ⁾.
+
+    E[Yⱼ | a_<j] is :func:`entropy_to_go`, also where an older policy drew the actions: what a
+    network of the state and of a_<j learns from Yⱼ in least squares is that baseline. Yⱼ itself is
+    none: it has seen aⱼ.
+
+    Args:
+        chain: the sampled path.
+        log_weights: ``(*batch, d)`` prefix ratios w; None means on-policy (all 0).
+
+    Returns:
+        ``(*batch, d)`` in nats, detached; the last one is 0.
+
+    Raises:
+        ValueError: ``log_weights`` of another shape; a chain whose entropies have no closed form.
+
+    Source: this project's.
+    """
+    before, _ = weights_until(chain, log_weights)
+    return sum_after(before * chain.entropies.detach()) / before
 
 
 def _still_to_come(levels: list[Level]) -> list[Tensor]:

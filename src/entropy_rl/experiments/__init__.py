@@ -1,6 +1,8 @@
 """Tables and figures as specs; the runner; the results store."""
 
+from entropy_rl.experiments.backends import BACKENDS
 from entropy_rl.experiments.beyond import BETA, SCALING
+from entropy_rl.experiments.critic import CRITIC
 from entropy_rl.experiments.declaration import (
     EXPERIMENTS,
     Contrast,
@@ -14,21 +16,25 @@ from entropy_rl.experiments.declaration import (
 )
 from entropy_rl.experiments.figure2 import FIGURE2
 from entropy_rl.experiments.optimiser import OPTIMISER
-from entropy_rl.experiments.runner import first_updates, run_spec
+from entropy_rl.experiments.runner import beginning, run_spec
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Store, StoredRun, runs_folder
 from entropy_rl.experiments.sweeping import Report, sweep
 from entropy_rl.experiments.table1 import TABLE1
 from entropy_rl.experiments.table2 import TABLE2
+from entropy_rl.experiments.table3 import TABLE3
 
 __all__ = [
+    "BACKENDS",
     "BETA",
+    "CRITIC",
     "EXPERIMENTS",
     "FIGURE2",
     "OPTIMISER",
     "SCALING",
     "TABLE1",
     "TABLE2",
+    "TABLE3",
     "Contrast",
     "EvaluationSpec",
     "Experiment",
@@ -37,9 +43,9 @@ __all__ = [
     "RunSpec",
     "Store",
     "StoredRun",
+    "beginning",
     "describe",
     "experiment",
-    "first_updates",
     "interval",
     "label",
     "register_experiment",

@@ -11,7 +11,7 @@ from entropy_rl import _validate
 from entropy_rl.experiments.spec import RunSpec
 
 TIERS = ("quick", "paper")
-METRICS = ("length", "reward")
+METRICS = ("length", "reward", "last_optimal", "last_expected")
 STATISTICS = ("mean", "spread")
 
 Label: TypeAlias = tuple[tuple[str, str | int], ...]
@@ -40,7 +40,8 @@ class Contrast:
     heavy tails make its interval too short.)
 
     Args:
-        metric: "length" or "reward", the mean over a run's evaluation.
+        metric: "length" or "reward", means over the evaluation; or "last_" and the name of a curve,
+            its last point: see :meth:`~entropy_rl.experiments.store.Seed.metric`.
         first: a label without its seed.
         second: likewise.
         sign: the sign expected of what is estimated: -1, 1, or 0 if it is expected to be near 0.
@@ -146,7 +147,7 @@ class Experiment:
     """The runs of a table or a figure.
 
     Labels with equal specs share one run. Where two labels are known to give the same numbers, the
-    declaration gives both the same spec.
+    declaration gives both the same spec; so do labels of seeds that are stacked in one run.
 
     Args:
         name: such as "zhang2018.table1"; what stands before the dot is the folder of its results.
@@ -208,7 +209,7 @@ class Experiment:
         return runs
 
     def seeds(self, tier: str, name: Label) -> dict[int, RunSpec]:
-        """The runs of a label without a seed, by seed."""
+        """The runs of a label without a seed, by seed; stacked ones under each of theirs."""
         found = {}
         for full, spec in self.tiers[tier].items():
             parts = dict(full)
@@ -222,7 +223,7 @@ class Experiment:
         if callable(self.seconds):
             return self.seconds(spec)
         each = (self.seconds or {}).get((spec.policy, spec.config.entropy), 1e6)
-        return each * spec.config.episodes / 1e6
+        return each * spec.replicas * spec.config.episodes / 1e6
 
 
 EXPERIMENTS: dict[str, Experiment] = {}

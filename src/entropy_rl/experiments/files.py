@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,8 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: naming ``path``: no space, a folder that is read-only.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    # Not the process id: two machines that share the folder may have the same.
+    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "wb") as file:

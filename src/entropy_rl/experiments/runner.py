@@ -7,8 +7,7 @@ import io
 import platform
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from entropy_rl import _validate
+from entropy_rl._threads import one_thread
 from entropy_rl.algorithms import Trainer, TrainingDiverged, evaluate
 from entropy_rl.algorithms.runs import commit, processor
 from entropy_rl.envs import Core
@@ -25,9 +24,11 @@ from entropy_rl.experiments.checkpoint import load_checkpoint, save_checkpoint
 from entropy_rl.experiments.files import write_whole
 from entropy_rl.experiments.spec import RunSpec
 from entropy_rl.experiments.store import Store
-from entropy_rl.policies import save_policy
+from entropy_rl.policies import save_policy, unstack_policies
 
 FIRST_UPDATES = 20
+FIRST_BATCHES = 2
+SAMPLED = 128
 CHECKPOINT_SECONDS = 60.0
 
 
@@ -46,14 +47,15 @@ def run_spec(
         store: where to.
         checkpoint_seconds: least time between two checkpoints.
         after_batch: called after each batch of training, before its checkpoint.
-        policies: a folder for the trained policy, which the store does not hold; None for none.
+        policies: a folder for the trained policy, which the store does not hold, as ``<hash>.pt``,
+            or those of replicas as ``<hash>-<seed>.pt``; None for none.
 
     Raises:
-        ValueError: replicas that are stacked, which this runner does not do.
+        ValueError: a configuration under which replicas cannot be stacked.
         OSError: naming the file that could not be written.
         TrainingDiverged: its last good state is in the store, as ``<hash>.diverged.pt``.
     """
-    with _one_thread():
+    with one_thread():
         run = _Training(spec)
         path = store.path(spec.hash, "ckpt")
         if path.exists():
@@ -75,8 +77,11 @@ def run_spec(
                 saved = time.perf_counter()
         training = run.spent()
         wall, cpu = time.perf_counter(), time.process_time()
-        seen = spec.evaluation
-        evaluation = evaluate(run.env, run.policy, seen.episodes, seen.seed, cap=seen.cap)
+        seen, policies_made = spec.evaluation, run.policies()
+        evaluations = [
+            evaluate(run.env, policy, seen.episodes, seen.seed, cap=seen.cap, exact=seen.exact)
+            for policy in policies_made
+        ]
         seconds = {
             "wall_seconds": {
                 "training": training["wall"],
@@ -88,20 +93,23 @@ def run_spec(
             },
         }
         if policies is not None:
-            _save_policy(policies / f"{spec.hash}.pt", spec, run.policy)
-        store.save(spec, run.trainer.curves, evaluation, {**run.provenance(), **seconds})
+            for seed, policy in zip(spec.seeds, policies_made, strict=True):
+                name = spec.hash if spec.replicas == 1 else f"{spec.hash}-{seed}"
+                _save_policy(policies / f"{name}.pt", spec, policy)
+        store.save(spec, run.trainer.curves, evaluations, {**run.provenance(), **seconds})
     path.unlink(missing_ok=True)
     store.path(spec.hash, "diverged.pt").unlink(missing_ok=True)
 
 
-def first_updates(spec: RunSpec) -> dict[str, Any]:
-    """The fingerprint of the first twenty updates, by making them again.
+def beginning(spec: RunSpec) -> dict[str, Any]:
+    """The first twenty updates made again, as they stand in a sidecar.
 
     Returns:
-        As in a sidecar, "updates", how many that were (the first number of whole batches ≥ 20),
-        and "sha256", of the parameters after them.
+        how many they were ("updates", the first number of whole batches ≥ 20) and the "sha256" of
+        the parameters after them; for machines that round otherwise, how far a sample of the
+        parameters "moved" in the first batch, and the "curves" of the first two.
     """
-    with _one_thread():
+    with one_thread():
         run = _Training(spec)
         while run.fingerprint is None:
             run.step()
@@ -112,12 +120,12 @@ class _Training:
     """A trainer, the time it took over all its lives, and the fingerprint of its beginning."""
 
     def __init__(self, spec: RunSpec) -> None:
-        if spec.replicas != 1:
-            raise _validate.fail("replicas", "1: stacking is not built yet", spec.replicas)
         self.spec = spec
         self.env: Core[Any]
         self.env, self.policy = spec.make()
-        self.trainer = Trainer(self.env, self.policy, spec.config, spec.seed)
+        seed = spec.seed if spec.replicas == 1 else spec.seeds
+        self.trainer = Trainer(self.env, self.policy, spec.config, seed)
+        self.moved: list[float] = []
         self.fingerprint: dict[str, Any] | None = None
         self.commits = [_commit()]
         self.before = {"wall": 0.0, "cpu": 0.0}
@@ -125,12 +133,22 @@ class _Training:
 
     def step(self) -> None:
         trainer = self.trainer
+        first = trainer.updates == 0
+        before = _sample(self.policy)
         trainer.step()
+        if first:
+            self.moved = (_sample(self.policy) - before).tolist()
         if self.fingerprint is None and (trainer.updates >= FIRST_UPDATES or trainer.finished):
             self.fingerprint = {
                 "updates": trainer.updates,
                 "sha256": parameters_sha256(self.policy),
+                "moved": self.moved,
+                "curves": {k: list(v[:FIRST_BATCHES]) for k, v in trainer.curves.items()},
             }
+
+    def policies(self) -> list[Any]:
+        """The policy, or the replicas as policies of their own."""
+        return [self.policy] if self.spec.replicas == 1 else unstack_policies(self.policy)
 
     def spent(self) -> dict[str, float]:
         """Seconds of training, those of the lives before included."""
@@ -140,6 +158,7 @@ class _Training:
     def state(self) -> dict[str, Any]:
         return {
             "trainer": self.trainer.state_dict(),
+            "moved": self.moved,
             "fingerprint": self.fingerprint,
             "seconds": self.spent(),
             "commits": self.commits,
@@ -147,7 +166,8 @@ class _Training:
 
     def load(self, state: dict[str, Any]) -> None:
         self.trainer.load_state_dict(state["trainer"])
-        self.fingerprint, self.before = state["fingerprint"], state["seconds"]
+        self.moved, self.fingerprint = state["moved"], state["fingerprint"]
+        self.before = state["seconds"]
         self.commits = list(dict.fromkeys([*state["commits"], *self.commits]))
 
     def provenance(self) -> dict[str, Any]:
@@ -191,21 +211,16 @@ def parameters_sha256(policy: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def _sample(policy: nn.Module) -> np.ndarray:
+    """At most 128 parameters, evenly spaced among all, in float64."""
+    flat = nn.utils.parameters_to_vector(policy.parameters()).detach().cpu().double().numpy()
+    return flat[:: -(-len(flat) // SAMPLED)]
+
+
 @cache
 def _commit() -> str | None:
     """The commit of the code: asked once, because a process keeps the code it began with."""
     return commit()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread: with more the sums of a matrix product may be in another order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _save_diverged(path: Path, spec: RunSpec, error: TrainingDiverged) -> None:
@@ -215,6 +230,7 @@ def _save_diverged(path: Path, spec: RunSpec, error: TrainingDiverged) -> None:
             "spec": spec.canonical,
             "update": error.update,
             "term": error.term,
+            "seeds": error.seeds,
             "last_good": error.last_good,
         },
         content,

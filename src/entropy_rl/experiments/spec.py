@@ -16,7 +16,7 @@ from entropy_rl.algorithms import OnPolicyConfig, Preset
 from entropy_rl.algorithms.presets import make_environment
 from entropy_rl.algorithms.runs import EVALUATION_SEED
 from entropy_rl.envs import Core
-from entropy_rl.policies import POLICIES
+from entropy_rl.policies import POLICIES, stack_policies
 
 FORMAT = "entropy_rl.run/1"
 DEVICES = ("cpu", "cuda")
@@ -25,7 +25,10 @@ DEVICES = ("cpu", "cuda")
 # environment or of a policy, each with the value that means what runs did before it existed. At
 # that value it is not written, so that a new field changes the hash of no run that is stored. A
 # value here is not a default: it may never change.
-LATER: dict[str, dict[str, Any]] = {"config": {"baseline_optimiser": "adam"}}
+LATER: dict[str, dict[str, Any]] = {
+    "config": {"baseline_optimiser": "adam"},
+    "evaluation": {"exact": False},
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class EvaluationSpec:
         episodes: ≥ 1.
         cap: steps after which one of them counts as unfinished, ≥ 1.
         seed: of starts and draws; one for all runs, so that all are judged on the same starts.
+        exact: whether also by what the environment has in closed form.
 
     Raises:
         ValueError: a value out of range.
@@ -44,11 +48,13 @@ class EvaluationSpec:
     episodes: int = 1_000
     cap: int = 10_000
     seed: int = EVALUATION_SEED
+    exact: bool = False
 
     def __post_init__(self) -> None:
         _validate.positive_integer("episodes", self.episodes)
         _validate.positive_integer("cap", self.cap)
         _validate.seed("seed", self.seed)
+        _validate.boolean("exact", self.exact)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +68,18 @@ class RunSpec:
         environment: a key of :data:`entropy_rl.algorithms.ENVIRONMENTS`.
         policy: a name of :data:`entropy_rl.policies.POLICIES`.
         config: of the training loop.
-        seed: of the initial parameters and of all draws in training, in [0, 2⁶³).
+        seed: of the initial parameters and of all draws in training, in [0, 2⁶³); the first one of
+            those that are stacked.
         environment_options: of the environment.
         policy_options: of the policy.
         evaluation: of the trained policy.
         device: "cpu" or "cuda".
-        replicas: seeds stacked in one training, ≥ 1.
+        replicas: R ≥ 1, how many seeds from ``seed`` on are stacked in one training. Their numbers
+            are those of runs of their own but for rounding, so that it is part of what is said.
 
     Raises:
-        ValueError: an unknown name or option, a value out of range or that JSON cannot hold.
+        ValueError: an unknown name or option, a value out of range or that JSON cannot hold, an
+            exact evaluation of an environment without a closed form.
     """
 
     environment: str
@@ -87,8 +96,11 @@ class RunSpec:
         _validate.seed("seed", self.seed)
         _validate.choice("device", self.device, DEVICES)
         _validate.positive_integer("replicas", self.replicas)
+        _validate.seed("seed", self.seeds[-1])
         given = _plain("environment_options", self.environment_options)
         env = make_environment(self.environment, given)
+        if self.evaluation.exact and not hasattr(env, "closed_form"):
+            raise _validate.fail("evaluation", f"exact=False for {self.environment!r}", True)
         known = {x.name: getattr(env, x.name) for x in fields(env) if x.init}  # type: ignore[arg-type]
         own = _plain("policy_options", self.policy_options)
         family = _family_defaults(self.policy)
@@ -187,8 +199,13 @@ class RunSpec:
     def __hash__(self) -> int:
         return hash(self.canonical)
 
+    @property
+    def seeds(self) -> range:
+        """Of the replicas, or the one."""
+        return range(self.seed, self.seed + self.replicas)
+
     def make(self) -> tuple[Core[Any], Any]:
-        """The environment and a fresh policy on the spec's device."""
+        """The environment and a fresh policy on the spec's device; of replicas the stacked one."""
         preset = Preset(
             self.environment,
             self.policy,
@@ -197,7 +214,10 @@ class RunSpec:
             dict(self.environment_options),
             dict(self.policy_options),
         )
-        env, policy = preset.make(self.seed)
+        made = [preset.make(seed) for seed in self.seeds]
+        env, policy = made[0]
+        if self.replicas > 1:
+            policy = stack_policies([policy for _, policy in made])
         return env, policy.to(self.device)
 
 

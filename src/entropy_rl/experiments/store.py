@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from entropy_rl import _validate
 from entropy_rl.algorithms import Evaluation
 from entropy_rl.experiments import files
 from entropy_rl.experiments.spec import RunSpec
@@ -27,14 +28,42 @@ _NAME = re.compile(r"[0-9a-f]{16}\.(npz|json|ckpt|diverged\.pt)")
 
 
 @dataclass(frozen=True)
+class Seed:
+    """What a run gives for one of its seeds.
+
+    Attributes:
+        evaluation: means, intervals, median and the unfinished share; what is known in closed form.
+        curves: ``(points,)`` each.
+        lengths: ``(episodes,)``.
+        scores: ``(episodes,)``.
+    """
+
+    evaluation: dict[str, Any]
+    curves: dict[str, np.ndarray] = field(repr=False)
+    lengths: np.ndarray = field(repr=False)
+    scores: np.ndarray = field(repr=False)
+
+    def metric(self, name: str) -> float:
+        """A figure of the evaluation, or "last_" and a curve: the mean of its last part.
+
+        A curve has at most 200 parts, so that the last is at least 1/200 of the training.
+
+        Raises:
+            ValueError: a name that is neither.
+        """
+        found = {**{f"last_{k}": v[-1] for k, v in self.curves.items()}, **self.evaluation}
+        return float(found[_validate.choice("name", name, found)])
+
+
+@dataclass(frozen=True)
 class StoredRun:
-    """A finished run, verified.
+    """A finished run, verified. Where replicas are stacked, every array has an axis of R in front.
 
     Attributes:
         spec: what was run.
         record: the sidecar: evaluation, provenance, fingerprint.
-        curves: at most 200 points each, float32 ("episodes": int32): means over equal parts of the
-            training, at the episodes played at the part's end.
+        curves: at most 200 points each, float32 ("episodes": int32, without an axis for replicas):
+            means over equal parts of the training, at the episodes played at the part's end.
         lengths: steps of every episode of the evaluation ``(episodes,)``.
         scores: of every episode of the evaluation ``(episodes,)``, float32.
     """
@@ -47,8 +76,28 @@ class StoredRun:
 
     @property
     def evaluation(self) -> dict[str, Any]:
-        """Means, intervals, median and the unfinished share."""
+        """Means, intervals, median and the unfinished share, of a run that is not stacked.
+
+        Raises:
+            ValueError: a stacked run, which has one for each seed: see :meth:`of`.
+        """
+        if self.spec.replicas != 1:
+            raise _validate.fail("run", "one that is not stacked; see StoredRun.of", self.spec.hash)
         return self.record["evaluation"]
+
+    def of(self, seed: int) -> Seed:
+        """What the run gives for one of its seeds, whether it was stacked or not.
+
+        Raises:
+            ValueError: a seed that is not one of the run's.
+        """
+        if seed not in self.spec.seeds:
+            raise _validate.fail("seed", f"one of {list(self.spec.seeds)}", seed)
+        if self.spec.replicas == 1:
+            return Seed(self.evaluation, self.curves, self.lengths, self.scores)
+        r = self.spec.seeds.index(seed)
+        curves = {k: v if k == "episodes" else v[r] for k, v in self.curves.items()}
+        return Seed(self.record["evaluation"][r], curves, self.lengths[r], self.scores[r])
 
 
 class Store:
@@ -79,28 +128,33 @@ class Store:
     def save(
         self,
         spec: RunSpec,
-        curves: Mapping[str, Sequence[float]],
-        evaluation: Evaluation,
+        curves: Mapping[str, Sequence[Any]],
+        evaluations: Sequence[Evaluation],
         provenance: Mapping[str, Any],
     ) -> None:
         """Write a finished run.
 
         Args:
             spec: of the run.
-            curves: one entry a batch of training.
-            evaluation: of the trained policy.
+            curves: one entry a batch of training, a number, or of replicas a list of them.
+            evaluations: of the trained policy, or of each replica.
             provenance: plain data, for the sidecar.
 
         Raises:
             OSError: naming the file that could not be written.
         """
-        data = files.dump_arrays(_arrays(curves, evaluation))
+        if spec.replicas == 1:
+            (evaluation,) = evaluations
+            arrays, found = _arrays(curves, evaluation), {"evaluation": evaluation.summary()}
+        else:
+            arrays, found = _stacked_arrays(curves, evaluations), _stacked_record(spec, evaluations)
+        data = files.dump_arrays(arrays)
         record = {
             **provenance,
+            **found,
             "format": FORMAT,
             "hash": spec.hash,
             "spec": spec.to_json(),
-            "evaluation": evaluation.summary(),
             "data": {"sha256": files.sha256(data), "bytes": len(data)},
         }
         files.write_whole(self.path(spec.hash, "npz"), data)
@@ -182,6 +236,24 @@ def _arrays(curves: Mapping[str, Sequence[float]], evaluation: Evaluation) -> di
             means = [math.fsum(part) / len(part) for part in _parts(values)]
             arrays[f"curve_{name}"] = np.array(means, np.float32)
     return arrays
+
+
+def _stacked_arrays(
+    curves: Mapping[str, Sequence[Any]], evaluations: Sequence[Evaluation]
+) -> dict[str, np.ndarray]:
+    """Those of each replica, stacked; the episodes played are the same for all."""
+    each = [
+        _arrays({k: v if k == "episodes" else [x[r] for x in v] for k, v in curves.items()}, found)
+        for r, found in enumerate(evaluations)
+    ]
+    return {
+        k: v if k == "curve_episodes" else np.stack([arrays[k] for arrays in each])
+        for k, v in each[0].items()
+    }
+
+
+def _stacked_record(spec: RunSpec, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    return {"seeds": list(spec.seeds), "evaluation": [found.summary() for found in evaluations]}
 
 
 def _parts(values: Sequence[float]) -> list[Sequence[float]]:

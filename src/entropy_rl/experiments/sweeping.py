@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,12 +13,11 @@ from typing import Any
 
 from entropy_rl import _validate
 from entropy_rl.algorithms import TrainingDiverged
+from entropy_rl.experiments.backends import BACKENDS, Alive
 from entropy_rl.experiments.declaration import Experiment, Label, describe
 from entropy_rl.experiments.runner import CHECKPOINT_SECONDS, run_spec
 from entropy_rl.experiments.spec import RunSpec
 from entropy_rl.experiments.store import LOCK, Store
-
-Work = Callable[[RunSpec], str | None]
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,23 @@ def sweep(
     store: Store,
     *,
     jobs: int = 1,
+    backend: str = "loky",
     only: Mapping[str, str] | None = None,
     progress: bool = True,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     policies: Path | None = None,
 ) -> Report:
-    """Make what is missing, the longest first; the numbers depend neither on the order nor on jobs.
+    """Make what is missing, the longest first.
+
+    A run's numbers depend on its spec alone: not on the order, on jobs, on the backend, or on how
+    often the sweep was killed. (Device and versions being the same; the sidecar names both.)
 
     Args:
         experiment: whose runs.
         tier: "quick" or "paper".
         store: where they are and go to; one sweep at a time.
-        jobs: processes, of one torch thread each; 1 is this process.
+        jobs: runs at a time, of one torch thread each.
+        backend: a name of :data:`BACKENDS`: where the runs are made.
         only: parts of a label, such as ``{"policy": "lstm"}``; the others are left out.
         progress: whether to show a bar (needs tqdm); its unit is expected seconds.
         checkpoint_seconds: least time between two checkpoints of a run.
@@ -74,28 +79,34 @@ def sweep(
 
     Raises:
         ValueError: a stored run that is not as it was written, another sweep in the same folder, or
-            a tier or part that does not exist.
+            a tier, part or backend that does not exist, or a backend that cannot begin here.
         OSError: naming the file that could not be written; or a worker that was killed.
     """
     _validate.positive_integer("jobs", jobs)
+    finished = BACKENDS[_validate.choice("backend", backend, BACKENDS)]
+    store = Store(store.folder.absolute())  # workers may have another working directory
     labels: dict[str, tuple[Label, ...]] = {}
     specs: dict[str, RunSpec] = {}
     for name, spec in experiment.runs(tier, only).items():
         labels[spec.hash] = (*labels.get(spec.hash, ()), name)
         specs[spec.hash] = spec
-    with _alone(store.folder):
+    with _alone(store.folder) as token:
         for left in store.folder.glob("*.part"):
             left.unlink()
         present = tuple(name for name, spec in specs.items() if store.has(spec))
         missing = [spec for name, spec in specs.items() if name not in present]
         missing.sort(key=experiment.cost, reverse=True)
         work = partial(
-            _run, store=store, seconds=checkpoint_seconds, policies=policies, parent=_parent(jobs)
+            _run,
+            store=store,
+            token=token,
+            seconds=checkpoint_seconds,
+            policies=policies and policies.absolute(),
         )
         done, diverged = [], {}
         total = sum(map(experiment.cost, missing))
         with _bar(total, progress and bool(missing)) as advance:
-            for spec, reason in _finished(work, missing, jobs):
+            for spec, reason in finished(work, missing, jobs) if missing else ():
                 if reason is None:
                     done.append(spec.hash)
                 else:
@@ -104,41 +115,21 @@ def sweep(
     return Report(labels, present, tuple(done), diverged)
 
 
-def _finished(work: Work, specs: list[RunSpec], jobs: int) -> Iterator[tuple[RunSpec, str | None]]:
-    """The runs as they finish, with the reason of those that diverged."""
-    if jobs == 1:
-        yield from ((spec, work(spec)) for spec in specs)
-        return
-    from joblib import Parallel, delayed, parallel_config
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    both = delayed(_with_spec)
-    with parallel_config("loky", inner_max_num_threads=1):
-        parallel = Parallel(
-            n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs
-        )
-        try:
-            yield from parallel(both(work, spec) for spec in specs)
-        except TerminatedWorkerError as error:
-            raise ChildProcessError(
-                "a worker was killed, for want of memory perhaps; what is finished is stored: "
-                "the same command goes on with the rest"
-            ) from error
-
-
-def _with_spec(work: Work, spec: RunSpec) -> tuple[RunSpec, str | None]:
-    return spec, work(spec)
-
-
 def _run(
-    spec: RunSpec, store: Store, seconds: float, policies: Path | None, parent: int | None
+    spec: RunSpec,
+    alive: Alive | None,
+    *,
+    store: Store,
+    token: str,
+    seconds: float,
+    policies: Path | None,
 ) -> str | None:
     """One run in a worker: None, or why it diverged.
 
     What a worker raises has to be pickled, which :class:`TrainingDiverged` cannot be, and would
     end the sweep.
     """
-    alive = None if parent is None else partial(_require_parent, parent)
+    _require_same_folder(store, token)
     try:
         run_spec(spec, store, checkpoint_seconds=seconds, after_batch=alive, policies=policies)
     except TrainingDiverged as error:
@@ -146,33 +137,37 @@ def _run(
     return None
 
 
-def _parent(jobs: int) -> int | None:
-    return os.getpid() if jobs > 1 else None
-
-
-def _require_parent(parent: int) -> None:
-    """End this worker if the sweep was killed: the next sweep begins the same runs."""
-    if os.getppid() != parent:
-        os._exit(1)
+def _require_same_folder(store: Store, token: str) -> None:
+    """Refuse to write where the sweep, which may run on another machine, would not find it."""
+    path = store.folder / LOCK
+    if not path.exists() or path.read_text() != token:
+        raise _validate.fail(
+            "store", "a folder that all nodes share", f"{store.folder}, not the sweep's on a node"
+        )
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system lets go when the process dies, however it does."""
+def _alone(folder: Path) -> Iterator[str]:
+    """Hold the folder's lock, and write a token into it by which workers know the folder.
+
+    The system lets the lock go when the process dies, however it does.
+    """
     import fcntl
 
-    path = folder / LOCK
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a")  # noqa: SIM115 (closed below, and by the system)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    with file:
+    path, token = folder / LOCK, secrets.token_hex(16)
+    with ExitStack() as stack:
         try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(open(path, "ab", buffering=0))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            file.write(token.encode())
+            os.fsync(file.fileno())  # other machines read it
         except BlockingIOError as error:
             raise _validate.fail("store", "a folder in which no sweep runs", folder) from error
-        yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        yield token
 
 
 def _bar(total: float, show: bool) -> AbstractContextManager[Callable[[float], Any]]:

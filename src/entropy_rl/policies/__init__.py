@@ -6,6 +6,7 @@ from entropy_rl.policies.independent import IndependentPolicy
 from entropy_rl.policies.lstm import LSTMPolicy
 from entropy_rl.policies.make import POLICIES, load_policy, make_policy, save_policy
 from entropy_rl.policies.mmdp import MMDPPolicy
+from entropy_rl.policies.stacking import stack_policies, unstack_policies
 from entropy_rl.policies.table import TablePolicy
 
 __all__ = [
@@ -19,4 +20,6 @@ __all__ = [
     "load_policy",
     "make_policy",
     "save_policy",
+    "stack_policies",
+    "unstack_policies",
 ]

@@ -12,6 +12,7 @@ from entropy_rl import _validate, stepwise
 from entropy_rl.conditionals import Conditionals
 from entropy_rl.policies import _spaces
 from entropy_rl.stepwise import Observation, State
+from entropy_rl.streams import Source
 
 
 class CategoricalPolicy(nn.Module):
@@ -32,6 +33,8 @@ class CategoricalPolicy(nn.Module):
     """
 
     legal: Tensor | None
+    stackable = False  # whether stack_policies may make one of several
+    replicas = 1
 
     def __init__(
         self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]
@@ -56,7 +59,7 @@ class CategoricalPolicy(nn.Module):
         """The next conditional: ``(log_probs (N, K), features (N, F) or None, next state)``."""
         raise NotImplementedError
 
-    def sample(self, obs: Observation, generator: torch.Generator | None = None) -> Conditionals:
+    def sample(self, obs: Observation, generator: Source | None = None) -> Conditionals:
         """Draw a ~ p(· | obs) and return the chain along it, differentiable.
 
         Args:

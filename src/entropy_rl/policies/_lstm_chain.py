@@ -2,7 +2,8 @@
 
 Written out because torch's graph of a step costs as much as its matrix products, and because a row
 is done once its last component with a choice is drawn. With weights in half precision the products
-are in half precision and everything else in float32.
+are in half precision and everything else in float32. Weights with an axis of R in front are those
+of R replicas, to which the rows belong in equal parts.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from entropy_rl.networks import by_replica
 
 aten = torch.ops.aten
 
@@ -45,6 +48,8 @@ def schedule(legal: Tensor | None, rows: int, d: int, rounded: bool) -> Schedule
             a product of a shape not met before costs as much as a thousand rows.
     """
     up = _round_up if rounded else int
+    if legal is None and up(rows) == rows:
+        return Schedule(None, [rows] * d, rows)
     place = torch.arange(1, d + 1)
     if legal is None:
         needed = torch.full((rows,), d)
@@ -84,7 +89,7 @@ def lstm_chain(
 
     Args:
         projected: x, ``(M, 4H)``, biases included, rows as ``plan`` orders them.
-        recurrent: U, ``(4H, H)``.
+        recurrent: U, ``(4H, H)``; of replicas ``(R, 4H, H)``, and so the next three.
         embedding: E, ``(K, 4H)``.
         head: V, ``(K, H)``.
         bias: b, ``(K,)``.
@@ -106,9 +111,39 @@ def lstm_chain(
 
 
 def _scaled(weight: Tensor, by: float) -> Tensor:
-    """``(4H, …)`` with the candidate's rows multiplied."""
-    rows = len(weight) // 4
-    return torch.cat([weight[: 3 * rows], by * weight[3 * rows :]])
+    """``(4H, …)``, or R of them, with the candidate's rows multiplied."""
+    rows = weight.shape[-2] // 4
+    return torch.cat([weight[..., : 3 * rows, :], by * weight[..., 3 * rows :, :]], -2)
+
+
+def _affine(bias: Tensor, rows: Tensor, weight: Tensor, out: Tensor | None = None) -> Tensor:
+    """bias + rows @ weight; the bias is one for all rows of a replica, or has their shape."""
+    if weight.ndim == 2:
+        return torch.addmm(bias, rows, weight, out=out)
+    R = len(weight)
+    into = None if out is None else by_replica(out, R)
+    made = torch.baddbmm(by_replica(bias, R), by_replica(rows, R), weight, out=into)
+    return made.flatten(0, 1)
+
+
+def _times(rows: Tensor, weight: Tensor) -> Tensor:
+    """rows @ weight."""
+    if weight.ndim == 2:
+        return rows @ weight
+    return torch.bmm(by_replica(rows, len(weight)), weight).flatten(0, 1)
+
+
+def _sum(rows: Tensor, shape: torch.Size) -> Tensor:
+    """The sum of the rows, or of those of each replica."""
+    return rows.sum(0) if len(shape) == 1 else by_replica(rows, shape[0]).sum(1)
+
+
+def _add_outer(into: Tensor, left: Tensor, right: Tensor) -> None:
+    """into += leftᵀ @ right."""
+    if into.ndim == 2:
+        into.addmm_(left.t(), right)
+    else:
+        into.baddbmm_(by_replica(left, len(into)).mT, by_replica(right, len(into)))
 
 
 class _Chain(torch.autograd.Function):
@@ -135,11 +170,11 @@ class _Chain(torch.autograd.Function):
         perturbation: Tensor | None,
         keep: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        (d, rows), (K, H) = actions.shape, head.shape
+        (d, rows), (K, H) = actions.shape, head.shape[-2:]
         half = projected.dtype in (torch.bfloat16, torch.float16)
         wide = torch.float32 if half else projected.dtype
         # [hᵢ, one-hot aᵢ] is what the next component reads: one product for both.
-        weight = _scaled(torch.cat([recurrent, embedding.t()], 1), 2).t()
+        weight = _scaled(torch.cat([recurrent, embedding.mT], -1), 2).mT
         projected = projected.clone()
         projected[:, 3 * H :].mul_(2)
         inputs = projected.new_zeros(d, rows, H + K)
@@ -148,7 +183,7 @@ class _Chain(torch.autograd.Function):
         minus_cell = projected
         for i, n in enumerate(plan.counts):
             x, read, out, drawn = projected[:n], inputs[i, :n], logits[i, :n], actions[i, :n]
-            x = torch.addmm(x, inputs[i - 1, :n], weight) if i else x
+            x = _affine(x, inputs[i - 1, :n], weight) if i else x
             gate = x.to(wide, copy=i == 0).sigmoid_()
             let_in, forget, let_out, candidate = gate.view(n, 4, H).unbind(1)
             before, minus_cell = minus_cell, torch.addcmul(let_in, let_in, candidate, value=-2)
@@ -157,7 +192,7 @@ class _Chain(torch.autograd.Function):
             squash = (2 * minus_cell).sigmoid_()
             hidden = read[:, :H]
             hidden.copy_(torch.addcmul(let_out, let_out, squash, value=-2))
-            torch.addmm(bias, hidden, head.t(), out=out)
+            _affine(bias, hidden, head.mT, out)
             if perturbation is not None:
                 torch.argmax(out + perturbation[i, :n], -1, out=drawn)
             read[:, H:].scatter_(1, drawn.unsqueeze(1), 1)
@@ -183,13 +218,13 @@ class _Chain(torch.autograd.Function):
         ctx: Any, d_logits: Tensor | None, d_features: Tensor | None, _: None
     ) -> tuple[Tensor | None, ...]:
         recurrent, head, inputs, *saved = ctx.saved_tensors
-        counts, d, H = ctx.plan.counts, len(inputs), head.shape[1]
+        counts, d, H = ctx.plan.counts, len(inputs), head.shape[-1]
         gates, cells, squashed = saved[:d], saved[d : 2 * d], saved[2 * d :]
         d_logits = _by_component(d_logits, ctx.plan)
         d_features = _by_component(d_features, ctx.plan)
         weight = _scaled(recurrent, -4)
-        d_weight = inputs.new_zeros(inputs.shape[2], 4 * H)
-        d_head, d_bias = torch.zeros_like(head), head.new_zeros(len(head))
+        d_weight = inputs.new_zeros(*head.shape[:-2], inputs.shape[2], 4 * H)
+        d_head, d_bias = torch.zeros_like(head), head.new_zeros(head.shape[:-1])
         d_projected = gates[0].new_zeros(inputs.shape[1], 4 * H)
         d_minus_cell = torch.zeros_like(cells[0])
         d_gate = inputs.new_zeros(0, 4 * H)
@@ -199,13 +234,13 @@ class _Chain(torch.autograd.Function):
             if d_logits is None:
                 d_hidden = torch.zeros_like(hidden)
             else:
-                d_hidden = d_logits[i, :n] @ head
-                d_head.addmm_(d_logits[i, :n].t(), hidden)
-                d_bias += d_logits[i, :n].sum(0)
+                d_hidden = _times(d_logits[i, :n], head)
+                _add_outer(d_head, d_logits[i, :n], hidden)
+                d_bias += _sum(d_logits[i, :n], d_bias.shape)
             if d_features is not None:
                 d_hidden += d_features[i, :n]
             if i < d - 1:
-                d_hidden[:later].addmm_(d_gate, weight)
+                _affine(d_hidden[:later], d_gate, weight, d_hidden[:later])
             d_hidden = d_hidden.to(gate.dtype)
             let_in, forget, let_out, candidate = gate.view(n, 4, H).unbind(1)
             slope = torch.empty_like(gate)
@@ -221,11 +256,11 @@ class _Chain(torch.autograd.Function):
             d_projected[:n] += slope
             d_gate = slope.to(inputs.dtype)
             if i:
-                d_weight.addmm_(inputs[i - 1, :n].t(), d_gate)
-        d_weight, d_projected = d_weight.t(), d_projected.to(inputs.dtype)
-        d_weight[3 * H :] *= -4
+                _add_outer(d_weight, inputs[i - 1, :n], d_gate)
+        d_weight, d_projected = d_weight.mT, d_projected.to(inputs.dtype)
+        d_weight[..., 3 * H :, :] *= -4
         d_projected[:, 3 * H :] *= -4
-        d_recurrent, d_embedding = d_weight[:, :H], d_weight[:, H:].t()
+        d_recurrent, d_embedding = d_weight[..., :H], d_weight[..., H:].mT
         return d_projected, d_recurrent, d_embedding, d_head, d_bias, *(None,) * 4
 
 

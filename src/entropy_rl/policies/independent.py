@@ -28,6 +28,8 @@ class IndependentPolicy(CategoricalPolicy):
     Source: zhang2018, §5 ("IS"); farl2020, §3.
     """
 
+    stackable = True
+
     def __init__(
         self,
         observation_space: spaces.Space[Any],

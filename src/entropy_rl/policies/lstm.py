@@ -8,12 +8,13 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from entropy_rl import _validate, stepwise
+from entropy_rl import _validate, stepwise, streams
 from entropy_rl.conditionals import Conditionals
 from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
 from entropy_rl.policies._lstm_chain import lstm_chain, schedule
 from entropy_rl.policies._spaces import observation_size
 from entropy_rl.stepwise import Observation, State
+from entropy_rl.streams import Source
 
 
 class LSTMPolicy(CategoricalPolicy):
@@ -29,6 +30,8 @@ class LSTMPolicy(CategoricalPolicy):
 
     Source: zhang2018, §3.1 and Figure 1(a).
     """
+
+    stackable = True
 
     def __init__(
         self,
@@ -78,7 +81,7 @@ class LSTMPolicy(CategoricalPolicy):
             projected = None
         return log_probs, h, (projected, gates, c, mask, i + 1)
 
-    def sample(self, obs: Observation, generator: torch.Generator | None = None) -> Conditionals:
+    def sample(self, obs: Observation, generator: Source | None = None) -> Conditionals:
         """As in the base class, in one autograd node (no second derivative).
 
         Args:
@@ -86,11 +89,10 @@ class LSTMPolicy(CategoricalPolicy):
             generator: the source of randomness, on the policy's device.
         """
         x, mask = self._read(obs)
-        _validate.generator("generator", generator, x.device)
         # Gumbel noise, -log(-log U), in a quarter of the time of torch's exponential_. A U of 0
         # would make a legal action as impossible as an illegal one.
-        noise = torch.rand(
-            (self.d, len(x), self.K), dtype=_wide(x.dtype), device=x.device, generator=generator
+        noise = streams.uniform(
+            (self.d, len(x), self.K), generator, rows=1, dtype=_wide(x.dtype), device=x.device
         )
         gumbel = noise.clamp_min_(torch.finfo(noise.dtype).tiny).log_().neg_().log_().neg_()
         if mask is None:
@@ -118,7 +120,10 @@ class LSTMPolicy(CategoricalPolicy):
         actions: Tensor,
         gumbel: Tensor | None,
     ) -> Conditionals:
-        plan = schedule(mask, len(x), self.d, rounded=_wide(x.dtype) != x.dtype)
+        if self.replicas == 1:
+            plan = schedule(mask, len(x), self.d, rounded=_wide(x.dtype) != x.dtype)
+        else:  # rows of replicas stay where they are
+            plan = schedule(None, len(x), self.d, rounded=False)
         if plan.order is not None:
             x, actions = x[plan.order], actions[:, plan.order]
             gumbel = gumbel if gumbel is None else gumbel[:, plan.order]

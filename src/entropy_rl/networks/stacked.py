@@ -1,0 +1,126 @@
+"""Networks of one shape with other parameters, as one network: one product for all of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from entropy_rl import _validate
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def by_replica(rows: Tensor, replicas: int) -> Tensor:
+    """Rows ``(N, …)`` as ``(R, N/R, …)``: the first N/R are those of the first replica, ….
+
+    Raises:
+        ValueError: rows that R does not divide.
+    """
+    each, left = divmod(rows.shape[0], replicas)
+    if left:
+        raise _validate.fail("rows", f"as many for each of {replicas} replicas", rows.shape[0])
+    return rows.view(replicas, each, *rows.shape[1:])
+
+
+class StackedLinear(nn.Module):
+    """R affine layers, yₙ = Wᵣ xₙ + bᵣ, r being the replica of row n.
+
+    Args:
+        weight: W, ``(R, out, in)``.
+        bias: b, ``(R, out)``, or None.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.bias = None if bias is None else nn.Parameter(bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, *batch, in)`` to ``(N, *batch, out)``."""
+        rows = by_replica(x, len(self.weight)).flatten(1, -2)
+        if self.bias is None:
+            y = torch.bmm(rows, self.weight.mT)
+        else:
+            y = torch.baddbmm(self.bias.unsqueeze(1), rows, self.weight.mT)
+        return y.reshape(*x.shape[:-1], y.shape[-1])
+
+
+class StackedEmbedding(nn.Module):
+    """R look-up tables, yₙ = Eᵣ[iₙ].
+
+    Args:
+        weight: E, ``(R, entries, size)``.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, index: Tensor) -> Tensor:
+        """int64 ``(N, *batch)`` to ``(N, *batch, size)``."""
+        R, entries, _ = self.weight.shape
+        offset = entries * torch.arange(R, device=index.device)
+        flat = by_replica(index, R).flatten(1) + offset.unsqueeze(1)
+        return self.weight.flatten(0, 1)[flat].reshape(*index.shape, -1)
+
+
+def stack(modules: Sequence[M]) -> M:
+    """One module for R of a kind: its rows are divided among their parameters.
+
+    It is a copy of the first in which every ``Linear`` and ``Embedding`` is a stacked one; every
+    parameter has an axis of R in front, under its old name. In the forward pass and in both
+    directions replica r sees its own rows and parameters alone.
+
+    Args:
+        modules: R ≥ 1, of one class and one set of shapes.
+
+    Raises:
+        ValueError: none, modules of different kinds, or one with parameters of other layers.
+    """
+    kinds = {(type(x), tuple((n, p.shape) for n, p in x.named_parameters())) for x in modules}
+    if len(kinds) != 1:
+        raise _validate.fail(
+            "modules", "modules of one class and shape", [type(x) for x in modules]
+        )
+    made = copy.deepcopy(modules[0])
+    for name, layer in list(made.named_modules()):
+        each = [x.get_submodule(name) for x in modules]
+        if type(layer) is nn.Linear:
+            bias = None if layer.bias is None else _stacked(each, "bias")
+            made.set_submodule(name, StackedLinear(_stacked(each, "weight"), bias))
+        elif type(layer) is nn.Embedding:
+            made.set_submodule(name, StackedEmbedding(_stacked(each, "weight")))
+        elif next(layer.parameters(recurse=False), None) is not None:
+            raise _validate.fail("modules", "parameters in Linear and Embedding alone", type(layer))
+    return made
+
+
+def unstack(module: M) -> list[M]:
+    """The modules that :func:`stack` was given, with the parameters that they have now."""
+    count = len(next(module.parameters()))
+    return [_replica(module, r) for r in range(count)]
+
+
+def _stacked(layers: Sequence[nn.Module], name: str) -> Tensor:
+    return torch.stack([layer.get_parameter(name).detach() for layer in layers])
+
+
+def _replica(module: M, r: int) -> M:
+    made = copy.deepcopy(module)
+    for name, layer in list(made.named_modules()):
+        if isinstance(layer, StackedLinear):
+            _, fan_out, fan_in = layer.weight.shape
+            plain: nn.Module = nn.Linear(fan_in, fan_out, layer.bias is not None, device="meta")
+        elif isinstance(layer, StackedEmbedding):
+            _, entries, size = layer.weight.shape
+            plain = nn.Embedding(entries, size, device="meta")
+        else:
+            continue
+        own = {key: value[r].clone() for key, value in layer.state_dict().items()}
+        plain.load_state_dict(own, assign=True)
+        made.set_submodule(name, plain)
+    return made

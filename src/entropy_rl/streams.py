@@ -1,0 +1,121 @@
+"""Chance for replicas that are trained as one: each draws from a stream of its own.
+
+What draws by :func:`uniform` and :func:`exponential` takes :class:`Streams` where it takes a
+``torch.Generator``, and then replica r is given what it would be given alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from entropy_rl import _validate
+
+
+class Streams:
+    """R generators: of N rows the first N/R are drawn from the first, the next from the second, ….
+
+    Args:
+        seeds: one for each replica, in [0, 2⁶³).
+        device: where they live.
+
+    Raises:
+        ValueError: no seed, one out of range, or one twice.
+    """
+
+    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        for seed in seeds:
+            _validate.seed("seeds", seed)
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise _validate.fail("seeds", "one of its own for each replica", list(seeds))
+        self.seeds = tuple(seeds)
+        self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+
+    def __len__(self) -> int:
+        return len(self.generators)
+
+    @property
+    def device(self) -> torch.device:
+        """Where they live."""
+        return self.generators[0].device
+
+    def get_state(self) -> Tensor:
+        """The states of all, uint8 ``(R, bytes)``."""
+        return torch.stack([generator.get_state() for generator in self.generators])
+
+    def set_state(self, state: Tensor) -> None:
+        """What :meth:`get_state` returned."""
+        for generator, own in zip(self.generators, state, strict=True):
+            # A copy: torch does not look where in its storage a view begins.
+            generator.set_state(own.clone())
+
+
+Source: TypeAlias = torch.Generator | Streams
+
+
+def uniform(
+    shape: Sequence[int],
+    source: Source | None,
+    *,
+    rows: int = 0,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Independent uniform numbers in [0, 1).
+
+    Args:
+        shape: of the result.
+        source: of chance, on ``device``; None takes torch's own generator.
+        rows: the axis of ``shape`` that is divided among the replicas of :class:`Streams`.
+        dtype: of the result.
+        device: of the result.
+
+    Raises:
+        ValueError: a source of another kind or on another device, or rows that R does not divide.
+    """
+    return _drawn(torch.Tensor.uniform_, shape, source, rows, dtype, device)
+
+
+def exponential(
+    shape: Sequence[int],
+    source: Source | None,
+    *,
+    rows: int = 0,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Independent standard exponential numbers; arguments and errors are those of :func:`uniform`.
+
+    Args:
+        shape: of the result.
+        source: of chance, on ``device``; None takes torch's own generator.
+        rows: the axis of ``shape`` that is divided among the replicas of :class:`Streams`.
+        dtype: of the result.
+        device: of the result.
+    """
+    return _drawn(torch.Tensor.exponential_, shape, source, rows, dtype, device)
+
+
+def _drawn(
+    fill: Callable[..., Tensor],
+    shape: Sequence[int],
+    source: Source | None,
+    rows: int,
+    dtype: torch.dtype,
+    device: torch.device | str,
+) -> Tensor:
+    if not isinstance(source, Streams):
+        _validate.generator("generator", source, torch.device(device))
+        return fill(torch.empty(*shape, dtype=dtype, device=device), generator=source)
+    _validate.generator("generator", source.generators[0], torch.device(device))
+    R, N = len(source), shape[rows]
+    if N % R:
+        raise _validate.fail("shape", f"rows for {R} replicas alike", N)
+    part = (*shape[:rows], N // R, *shape[rows + 1 :])
+    parts = torch.empty(R, *part, dtype=dtype, device=device)
+    for own, generator in zip(parts.unbind(), source.generators, strict=True):
+        fill(own, generator=generator)
+    return parts.movedim(0, rows).reshape(*shape)

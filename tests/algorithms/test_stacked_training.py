@@ -1,0 +1,208 @@
+"""Seeds trained as one: the numbers of each are those of its own training, and nobody else's."""
+
+import dataclasses
+
+import pytest
+import torch
+from corridor import BANDIT, QUICK, policy_for
+
+from entropy_rl.algorithms import OnPolicyConfig, Trainer, TrainingDiverged
+from entropy_rl.algorithms.baseline import RunningBaseline
+from entropy_rl.algorithms.replicas import RunningBaselines
+from entropy_rl.envs import HuntersRabbits, TeamBandit
+from entropy_rl.policies import stack_policies, unstack_policies
+
+GAME = TeamBandit(agents=3, arms=4, bonus=20.0, bonus_probability=0.2)
+CONFIG = OnPolicyConfig(
+    episodes=120, batch=12, minibatches=1, cap=1, baseline="running", precision="float64"
+)  # fmt: skip
+SEEDS = (4, 0, 9)
+
+
+def policies(seeds, family="lstm", dtype=torch.float64):
+    return [policy_for(GAME, seed, family).to(dtype) for seed in seeds]
+
+
+def stacked(seeds=SEEDS, family="lstm", dtype=torch.float64, **changes):
+    config = dataclasses.replace(CONFIG, **changes)
+    return Trainer(GAME, stack_policies(policies(seeds, family, dtype)), config, seeds)
+
+
+def ended(trainer):
+    while not trainer.finished:
+        trainer.step()
+    return trainer
+
+
+def vector(policy):
+    return torch.nn.utils.parameters_to_vector(policy.parameters()).detach()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"entropy": "none"},
+        {"entropy": "crude", "optimiser": "rmsprop", "clip_gradient": 0.02},
+        {"entropy": "crude_gradient", "optimiser": "sgd", "decay": False},
+        {"entropy": "smoothed", "reduction": "sum"},
+        {"entropy": "unbiased_gradient", "epochs": 2},
+        {"entropy": "unbiased_gradient", "episodes": 115},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("family", ["lstm", "independent"])
+def test_each_seed_is_trained_as_it_is_alone(family, changes):
+    """The same draws; products in another order, hence rounding (float64, ten updates)."""
+    together = ended(stacked(family=family, **changes))
+    parts = unstack_policies(together.policy)
+    for r, (seed, policy) in enumerate(zip(SEEDS, policies(SEEDS, family), strict=True)):
+        begun = vector(policy)
+        alone = ended(Trainer(GAME, policy, together.config, seed))
+        assert (vector(parts[r]) - vector(policy)).abs().max() < 1e-10
+        assert (begun - vector(policy)).abs().max() > 1e-3
+        assert together.curves.keys() == alone.curves.keys() >= {"optimal", "expected", "entropy"}
+        assert together.curves["episodes"] == alone.curves["episodes"]
+        for name in alone.curves.keys() - {"episodes"}:
+            mine = [values[r] for values in together.curves[name]]
+            assert mine == pytest.approx(alone.curves[name], abs=1e-6), name  # some are float32
+    assert together.updates == alone.updates
+    assert together.steps == len(SEEDS) * alone.steps
+
+
+def test_a_seed_does_not_notice_the_others():
+    """Bit for bit, in single precision."""
+    kinds = {"dtype": torch.float32, "precision": "float32"}
+    one, other = (ended(stacked(seeds, **kinds)) for seeds in ((4, 0, 9), (4, 7, 3)))
+    for mine, its in zip(one.policy.parameters(), other.policy.parameters(), strict=True):
+        assert torch.equal(mine[0], its[0])
+        assert not torch.equal(mine[1], its[1])
+    for name in ("reward", "entropy", "baseline_loss"):
+        assert [v[0] for v in one.curves[name]] == [v[0] for v in other.curves[name]]
+        first, second = zip(*[v[:2] for v in one.curves[name]], strict=True)
+        assert first != second
+
+
+def test_equal_policies_with_other_seeds_go_apart():
+    same = stack_policies([policy_for(GAME, 0).double() for _ in SEEDS])
+    trainer = ended(Trainer(GAME, same, CONFIG, SEEDS))
+    for parameter in trainer.policy.parameters():
+        assert not torch.equal(parameter[0], parameter[1])
+
+
+def test_a_stacked_training_resumes_with_the_same_numbers():
+    whole, first, second = ended(stacked()), stacked(), stacked()
+    for _ in range(4):
+        first.step()
+    state = first.state_dict()
+    ended(first)
+    second.load_state_dict(state)
+    ended(second)
+    assert torch.equal(vector(second.policy), vector(whole.policy))
+    assert second.curves == whole.curves == first.curves
+
+
+@pytest.mark.parametrize(
+    ("spoil", "term"),
+    [
+        (lambda p: p.head.weight.register_hook(lambda g: spoilt(g, 1)), "gradient of seed 0"),
+        (lambda p: spoil_(p.head.weight, 2), "parameters of seed 9"),
+        (lambda p: [spoil_(p.head.weight, r) for r in (0, 2)], "parameters of seed 4, 9"),
+    ],
+)
+def test_the_seed_that_diverges_is_named(spoil, term):
+    trainer = stacked()
+    trainer.step()
+    good = vector(trainer.policy)
+    spoil(trainer.policy)
+    with pytest.raises(TrainingDiverged, match=f"update 1: {term} is not finite") as caught:
+        trainer.step()
+    assert {str(seed) for seed in caught.value.seeds} == set(term.split("seed ")[1].split(", "))
+    if "gradient" in term:
+        assert torch.equal(vector(trainer.policy), good)
+
+
+def spoilt(x, r):
+    out = x.clone()
+    out[r, 0] = float("nan")
+    return out
+
+
+def spoil_(parameter, r):
+    with torch.no_grad():
+        parameter[r, 0] = float("nan")
+
+
+def test_a_loss_that_diverges_names_its_seed(monkeypatch):
+    """Found in the rows that it is the mean of."""
+    trainer = stacked()
+    sample = trainer._sample
+
+    def poisoned(obs):
+        chain = sample(obs)
+        factor = torch.ones(len(chain.actions), 1, 1)
+        factor[13] = float("nan")
+        return dataclasses.replace(chain, log_probs=chain.log_probs * factor, validate_args=False)
+
+    monkeypatch.setattr(trainer, "_sample", poisoned)
+    with pytest.raises(TrainingDiverged, match="update 0: policy loss of seed 0 is not finite"):
+        trainer.step()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cap": 2}, "cap: expected one of .1,. where replicas are stacked, got 2"),
+        ({"minibatches": 2}, "minibatches: expected"),
+        ({"grouping": "rows"}, "grouping: expected"),
+        ({"baseline": "value"}, "baseline: expected one of .'running',."),
+        ({"clip_norm": 1.0}, "clip_norm: expected"),
+        ({"entropy": "exact"}, "entropy: expected"),
+        ({"entropy": "smoothed_mode"}, "entropy: expected"),
+        ({"entropy": "unbiased_gradient", "entropy_baseline": "to_go"}, "entropy_baseline: "),
+    ],
+)
+def test_what_replicas_cannot_share_is_refused_by_name(changes, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        stacked(**changes)
+
+
+def test_seeds_that_do_not_fit_the_policy_are_refused():
+    three = stack_policies(policies(SEEDS))
+    for policy, seed in ((three, 0), (three, (0, 1)), (policy_for(GAME).double(), (0, 1))):
+        with pytest.raises(ValueError, match=r"seed: expected one for each of \d replicas"):
+            Trainer(GAME, policy, CONFIG, seed)
+    with pytest.raises(ValueError, match="seeds: expected one of its own for each replica"):
+        Trainer(GAME, three, CONFIG, (0, 0, 1))
+
+
+def test_an_environment_that_draws_otherwise_refuses_the_streams():
+    game = HuntersRabbits(size=2, hunters=1)
+    policy = stack_policies([policy_for(game, seed) for seed in (0, 1)])
+    trainer = Trainer(game, policy, dataclasses.replace(QUICK, entropy="smoothed"), (0, 1))
+    with pytest.raises(ValueError, match=r"generator: expected a torch\.Generator or None"):
+        trainer.step()
+
+
+def test_running_baselines_are_one_for_each():
+    together, alone = RunningBaselines(2), [RunningBaseline(), RunningBaseline()]
+    generator = torch.Generator().manual_seed(0)
+    for n in (1, 3, 70, 60):
+        obs, returns = torch.ones(2 * n, 1), torch.randn(2 * n, generator=generator)
+        halves = returns.split(n)
+        expected = torch.cat([b.evaluate(obs[:n]) for b in alone])
+        assert torch.equal(together.evaluate(obs), expected)
+        losses = [b.learn(obs[:n], x).item() for b, x in zip(alone, halves, strict=True)]
+        assert together.learn(obs, returns).tolist() == pytest.approx(losses, rel=1e-6)
+    copy = RunningBaselines(2)
+    copy.load_state_dict(together.state_dict())
+    assert torch.equal(copy.evaluate(obs), together.evaluate(obs))
+    assert together.state_dict()["parts"] == [b.state_dict() for b in alone]
+
+
+def test_a_plain_gradient_step_is_the_rate_times_the_gradient():
+    policy = policy_for(BANDIT)
+    config = dataclasses.replace(QUICK, optimiser="sgd", learning_rate=0.5, decay=False)
+    before = [p.detach().clone() for p in policy.parameters()]
+    Trainer(BANDIT, policy, config, 0).step()
+    for was, now in zip(before, policy.parameters(), strict=True):
+        assert torch.equal(now, was - 0.5 * now.grad)

@@ -1,0 +1,67 @@
+"""Streams of replicas: each is given what a generator of its own seed would give."""
+
+import pytest
+import torch
+
+from entropy_rl.streams import Streams, exponential, uniform
+from enumeration import F64, seeded
+
+draws = pytest.mark.parametrize("draw", [uniform, exponential])
+
+
+@draws
+@pytest.mark.parametrize(
+    ("shape", "rows"), [((6,), 0), ((6, 5), 0), ((4, 6, 5), 1), ((2, 3, 6), 2)]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_replicas_are_given_what_they_would_draw_alone(draw, shape, rows, dtype):
+    """Twice over, so that each stream goes on where it was."""
+    streams, alone = Streams([7, 1, 2**63 - 1]), [seeded(s) for s in (7, 1, 2**63 - 1)]
+    part = [n // 3 if axis == rows else n for axis, n in enumerate(shape)]
+    for _ in range(2):
+        expected = torch.cat([draw(part, g, rows=rows, dtype=dtype) for g in alone], rows)
+        found = draw(shape, streams, rows=rows, dtype=dtype)
+        assert torch.equal(found, expected)
+        assert found.dtype == dtype
+
+
+def test_a_generator_gives_what_torch_gives():
+    assert torch.equal(uniform((4, 3), seeded(0)), torch.rand(4, 3, generator=seeded(0)))
+    one = torch.empty(4, 3).exponential_(generator=seeded(0))
+    assert torch.equal(exponential((4, 3), seeded(0)), one)
+    torch.manual_seed(0)
+    assert torch.equal(uniform((2,), None), torch.rand(2, generator=seeded(0)))
+
+
+def test_a_state_is_gone_back_to():
+    streams = Streams([0, 1])
+    uniform((4,), streams)
+    state = streams.get_state()
+    once = uniform((4,), streams)
+    streams.set_state(state)
+    assert torch.equal(uniform((4,), streams), once)
+    other = Streams([5, 6])
+    other.set_state(state)
+    assert torch.equal(uniform((4,), other), once)
+
+
+def test_other_seeds_give_other_numbers():
+    x = uniform((3000,), Streams([0, 1, 2])).view(3, 1000)
+    assert (torch.corrcoef(x) - torch.eye(3)).abs().max() < 0.15  # 4.7 standard errors
+
+
+@draws
+def test_bad_calls_are_refused_by_name(draw):
+    with pytest.raises(ValueError, match="shape: expected rows for 2 replicas alike, got 3"):
+        draw((3,), Streams([0, 1]))
+    with pytest.raises(ValueError, match=r"generator: expected a torch\.Generator"):
+        draw((3,), 5)
+    for source in (seeded(0), Streams([0])):
+        with pytest.raises(ValueError, match="generator: expected a generator on meta"):
+            draw((3,), source, device="meta")
+
+
+@pytest.mark.parametrize("seeds", [[], [1, 1], [-1], [2**63], [0.5]])
+def test_bad_seeds_are_refused_by_name(seeds):
+    with pytest.raises(ValueError, match=r"^seeds: expected"):
+        Streams(seeds)

@@ -25,6 +25,7 @@ from entropy_rl.experiments import (
     Experiment,
     Label,
     RunSpec,
+    Seed,
     Store,
     StoredRun,
     describe,
@@ -32,7 +33,6 @@ from entropy_rl.experiments import (
     interval,
     runs_folder,
 )
-from entropy_rl.experiments.store import Seed
 
 if TYPE_CHECKING:
     import pandas as pd

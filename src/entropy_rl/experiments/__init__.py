@@ -18,7 +18,7 @@ from entropy_rl.experiments.figure2 import FIGURE2
 from entropy_rl.experiments.optimiser import OPTIMISER
 from entropy_rl.experiments.runner import beginning, run_spec
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
-from entropy_rl.experiments.store import Store, StoredRun, runs_folder
+from entropy_rl.experiments.store import Seed, Store, StoredRun, runs_folder
 from entropy_rl.experiments.sweeping import Report, sweep
 from entropy_rl.experiments.table1 import TABLE1
 from entropy_rl.experiments.table2 import TABLE2
@@ -41,6 +41,7 @@ __all__ = [
     "Label",
     "Report",
     "RunSpec",
+    "Seed",
     "Store",
     "StoredRun",
     "beginning",

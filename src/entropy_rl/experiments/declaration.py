@@ -41,7 +41,7 @@ class Contrast:
 
     Args:
         metric: "length" or "reward", means over the evaluation; or "last_" and the name of a curve,
-            its last point: see :meth:`~entropy_rl.experiments.store.Seed.metric`.
+            its last point: see :meth:`~entropy_rl.experiments.Seed.metric`.
         first: a label without its seed.
         second: likewise.
         sign: the sign expected of what is estimated: -1, 1, or 0 if it is expected to be near 0.

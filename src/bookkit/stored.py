@@ -141,7 +141,7 @@ def measure(run: StoredRun, metric: str, seed: int | None = None) -> float:
     Args:
         run: a stored one.
         metric: what its evaluation has ("length", "reward", "median_length", "unfinished", …);
-            "last_" and the name of a curve, the mean of its last part; "optimal_percent" of its
+            ``last_`` and the name of a curve, the mean of its last part; "optimal_percent" of its
             rounds, at the end; or what its training took: CPU-"seconds" a thousand episodes,
             "microseconds" a step.
         seed: which one, where several are stacked in the run; the first if None.

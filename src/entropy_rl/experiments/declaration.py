@@ -40,8 +40,8 @@ class Contrast:
     heavy tails make its interval too short.)
 
     Args:
-        metric: "length" or "reward", means over the evaluation; or "last_" and the name of a curve,
-            its last point: see :meth:`~entropy_rl.experiments.Seed.metric`.
+        metric: "length" or "reward", means over the evaluation; or ``last_`` and the name of a
+            curve, its last point: see :meth:`~entropy_rl.experiments.Seed.metric`.
         first: a label without its seed.
         second: likewise.
         sign: the sign expected of what is estimated: -1, 1, or 0 if it is expected to be near 0.

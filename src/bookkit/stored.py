@@ -48,6 +48,11 @@ COSTS: dict[str, Callable[[StoredRun], float]] = {
     "microseconds": lambda run: 1e6 * _training_seconds(run) / run.record["steps"],
 }
 
+# What the papers print as a percentage is stored as a share.
+PERCENT = {"optimal_percent": "last_optimal"}
+# Where a printed metric has another name here: Table 3 is of the end of the training.
+_PRINTED_AS = {"bandit": {"last_reward": "reward", "last_expected": "reward"}}
+
 
 @dataclass(frozen=True)
 class Results:
@@ -136,8 +141,9 @@ def measure(run: StoredRun, metric: str, seed: int | None = None) -> float:
     Args:
         run: a stored one.
         metric: what its evaluation has ("length", "reward", "median_length", "unfinished", …);
-            "last_" and the name of a curve, the mean of its last part; or what its training took:
-            CPU-"seconds" a thousand episodes, "microseconds" a step.
+            ``last_`` and the name of a curve, the mean of its last part; "optimal_percent" of its
+            rounds, at the end; or what its training took: CPU-"seconds" a thousand episodes,
+            "microseconds" a step.
         seed: which one, where several are stacked in the run; the first if None.
 
     Raises:
@@ -145,10 +151,12 @@ def measure(run: StoredRun, metric: str, seed: int | None = None) -> float:
     """
     if metric in COSTS:
         return COSTS[metric](run)
+    if metric in PERCENT:
+        return 100 * measure(run, PERCENT[metric], seed)
     seen = run.of(run.spec.seed if seed is None else seed)
     last = [f"last_{name}" for name in seen.curves]
     known = [k for k, v in seen.evaluation.items() if isinstance(v, int | float)]
-    return seen.metric(_validate.choice("metric", metric, [*known, *last, *COSTS]))
+    return seen.metric(_validate.choice("metric", metric, [*known, *last, *PERCENT, *COSTS]))
 
 
 def table(found: Results, metric: str) -> pd.DataFrame:
@@ -159,7 +167,7 @@ def table(found: Results, metric: str) -> pd.DataFrame:
         metric: as for :func:`measure`.
 
     Returns:
-        Indexed by the parts of the label. Columns: "values" (a tuple, one a stored seed), "mean",
+        A row a label, indexed by its parts, with "values" (a tuple, one a stored seed), "mean",
         "low" and "high" (Student's 95 % interval over the seeds, of which it needs two), "std" (n -
         1), "seeds" (stored) of "planned", "unfinished" of "evaluated" episodes, "printed" and
         "printed_std" (data/papers), and "limit" (what no policy can beat: on the very starts of the
@@ -200,9 +208,9 @@ def cells(found: Results, metric: str, digits: int = 2) -> pd.DataFrame:
         digits: decimals of ours and of the limit; what is printed stands as it is printed.
 
     Returns:
-        Columns "printed" (mean ± what the paper gives), "ours" (mean and interval, and how many
-        seeds it is of where some are missing; "not run yet" where all are), "unfinished" and
-        "limit". A column that has nothing in any row is left out.
+        A row a label, with "printed" (mean ± what the paper gives), "ours" (mean and interval, and
+        how many seeds it is of where some are missing; "not run yet" where all are), "unfinished"
+        and "limit". A column that has nothing in any row is left out.
     """
     import pandas as pd
 
@@ -227,11 +235,11 @@ def contrasts(found: Results) -> pd.DataFrame:
     invites stopping where one likes the answer.
 
     Returns:
-        One row each: "metric", "statistic", "first", "second", "factor", "sign" (expected),
-        "difference" (the mean of first - factor · second over the seeds, or for a spread the
-        logarithm of the ratio of standard deviations), "low", "high" (its interval), "pairs" that
-        are stored of "planned", and "verdict": "as printed" ("as expected" where the paper has no
-        table of it), "against", "undecided" or "not run yet".
+        A row a contrast, with "metric", "statistic", "first", "second", "factor", "sign" (the
+        expected one), "difference" (the mean of first - factor · second over the seeds, or for a
+        spread the logarithm of the ratio of standard deviations), "low", "high" (its interval),
+        "pairs" that are stored of "planned", and "verdict": "as printed" ("as expected" where the
+        paper has no table of it), "against", "undecided" or "not run yet".
     """
     import pandas as pd
 
@@ -299,11 +307,11 @@ def limit(spec: RunSpec, metric: str) -> float:
 
     Hunters and rabbits: the least length, or the most reward, of the starts of the run's own
     evaluation, in the mean (:func:`entropy_rl.envs.planner.physical_limit`). Bandit: the reward to
-    expect of the best assignment; a sample can be luckier.
+    expect of the best assignment (a sample can be luckier), and every round of it.
 
     Args:
         spec: of a run.
-        metric: "length" or "reward"; NaN for any other.
+        metric: as for :func:`measure`.
     """
     options = json.dumps(spec.to_json()["environment_options"], sort_keys=True)
     return _limits(spec.environment, options, spec.evaluation.episodes, spec.evaluation.seed).get(
@@ -315,12 +323,14 @@ def limit(spec: RunSpec, metric: str) -> float:
 def _limits(environment: str, options: str, episodes: int, seed: int) -> dict[str, float]:
     env = make_environment(environment, json.loads(options))
     if isinstance(env, TeamBandit):
-        return {"reward": float(env.expected_reward(env.exceptional))}
+        most = float(env.expected_reward(env.exceptional))
+        rewards = dict.fromkeys(("reward", "last_reward", "last_expected"), most)
+        return {**rewards, "last_optimal": 1.0, "optimal_percent": 100.0}
     if isinstance(env, HuntersRabbits):
         from entropy_rl.envs.planner import physical_limit
 
-        most = physical_limit(env, episodes=episodes, seed=seed)
-        return {"length": most.length, "reward": most.reward}
+        bound = physical_limit(env, episodes=episodes, seed=seed)
+        return {"length": bound.length, "reward": bound.reward}
     return {}
 
 
@@ -378,7 +388,8 @@ def _printed(found: Results) -> Callable[[Label, str], tuple[str, str]]:
     def look_up(name: Label, metric: str) -> tuple[str, str]:
         if file is None:
             return nothing
-        chosen = file["metric"] == metric
+        names = _PRINTED_AS.get(_spec(found, name).environment, {})
+        chosen = file["metric"] == names.get(metric, metric)
         for key, value in name:
             if key in file.columns:
                 chosen &= file[key] == value

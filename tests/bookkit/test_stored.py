@@ -168,8 +168,22 @@ def test_the_starts_of_an_evaluation_are_those_of_its_limit(monkeypatch):
 
 def test_the_limit_of_the_bandit_is_its_best_assignment():
     spec = RunSpec("bandit", "independent", OnPolicyConfig(cap=1), 0)
-    assert stored.limit(spec, "reward") == pytest.approx(35.66)
+    for metric in ("reward", "last_reward", "last_expected"):
+        assert stored.limit(spec, metric) == pytest.approx(35.66)
+    assert stored.limit(spec, "optimal_percent") == 100 * stored.limit(spec, "last_optimal") == 100
     assert math.isnan(stored.limit(spec, "length"))
+
+
+def test_the_table_of_the_bandit_has_the_printed_names_of_its_end():
+    """The stored Table 3: a percentage is a hundred shares, rewards are of the last rounds."""
+    found = stored.load("zhang2018.table3")
+    at = ("printed", "lstm", "smoothed")
+    percent, share = (stored.table(found, x).loc[at] for x in ("optimal_percent", "last_optimal"))
+    assert percent["values"] == tuple(100 * x for x in share["values"])
+    assert (percent["printed"], percent["printed_std"]) == (95, 1.9)
+    assert math.isnan(share["printed"])
+    for metric in ("last_reward", "last_expected"):
+        assert stored.table(found, metric).loc[at]["printed"] == 35.9
 
 
 def test_costs_come_from_the_sidecar(whole):

@@ -60,6 +60,17 @@ def test_the_arms_differ_by_rates_and_weights_alone():
     assert ratios == {30}
 
 
+def test_the_claims_are_of_the_printed_rates():
+    for policy, entropies in (
+        ("independent", {"crude", "smoothed", "unbiased_gradient"}),
+        ("lstm", {"smoothed", "unbiased_gradient"}),
+    ):
+        chosen = TABLE.claims[f"zhang2018.table3.{policy}"]
+        sides = {tuple(dict(c.first).values()) for c in chosen}
+        assert sides == {("printed", policy, entropy) for entropy in entropies}
+        assert len(chosen) == 2 * len(entropies)
+
+
 def test_the_contrasts_expect_what_is_printed():
     printed = pd.read_csv(PRINTED).set_index(["policy", "entropy", "metric"])["mean"]
     for contrast in TABLE.contrasts:

@@ -13,7 +13,6 @@ from entropy_rl.experiments.spec import RunSpec
 TIERS = ("quick", "paper")
 METRICS = ("length", "reward", "last_optimal", "last_expected")
 STATISTICS = ("mean", "spread")
-VERDICTS = ("expected", "against", "undecided")
 
 Label: TypeAlias = tuple[tuple[str, str | int], ...]
 
@@ -41,8 +40,8 @@ class Contrast:
     heavy tails make its interval too short.)
 
     Args:
-        metric: "length" or "reward", means over the evaluation; or "last_" and the name of a curve,
-            its last point: see :meth:`~entropy_rl.experiments.Seed.metric`.
+        metric: "length" or "reward", means over the evaluation; or ``last_`` and the name of a
+            curve, its last point: see :meth:`~entropy_rl.experiments.Seed.metric`.
         first: a label without its seed.
         second: likewise.
         sign: the sign expected of what is estimated: -1, 1, or 0 if it is expected to be near 0.
@@ -106,7 +105,7 @@ class Contrast:
         return ratio / 2, (ratio - half) / 2, (ratio + half) / 2
 
     def verdict(self, low: float, high: float) -> str:
-        """What the interval says of the sign, one of ``VERDICTS``.
+        """What the interval says of the sign.
 
         "expected" or "against" if it lies wholly on that side of 0, else "undecided". Where no
         difference is expected: "expected" if 0 is in it (which does not show that there is none),

@@ -44,7 +44,7 @@ class Seed:
     scores: np.ndarray = field(repr=False)
 
     def metric(self, name: str) -> float:
-        """A figure of the evaluation, or "last_" and a curve: the mean of its last part.
+        """A figure of the evaluation, or ``last_`` and a curve: the mean of its last part.
 
         A curve has at most 200 parts, so that the last is at least 1/200 of the training.
 

@@ -104,6 +104,19 @@ def _contrasts() -> tuple[Contrast, ...]:
     )
 
 
+def _claims(contrasts: tuple[Contrast, ...]) -> dict[str, tuple[Contrast, ...]]:
+    """Every contrast at the printed rates; of the LSTM those of the two that the claim names."""
+
+    def printed(policy: str, *entropies: str) -> tuple[Contrast, ...]:
+        sides = [label(rates="printed", policy=policy, entropy=x) for x in entropies]
+        return tuple(c for c in contrasts if c.first in sides)
+
+    return {
+        "zhang2018.table3.independent": printed("independent", *_PRINTED),
+        "zhang2018.table3.lstm": printed("lstm", "smoothed", "unbiased_gradient"),
+    }
+
+
 def _tier(make: Any) -> dict[Label, RunSpec]:
     """A label for each seed. Those of a cell are stacked in one run, which is faster.
 
@@ -128,5 +141,6 @@ TABLE3 = register_experiment(
         {"quick": _tier(_quick), "paper": _tier(_paper)},
         _contrasts(),
         {(policy, entropy): each for policy, each in _SECONDS.items() for entropy in _PRINTED},
+        _claims(_contrasts()),
     )
 )

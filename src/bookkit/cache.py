@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import sysconfig
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
@@ -38,8 +39,13 @@ def files(folder: Path) -> list[Path]:
 
 @cache
 def versions() -> dict[str, str]:
-    """Installed distributions with their versions, and Python's."""
-    found = {d.metadata["Name"]: d.version for d in metadata.distributions()}
+    """Installed distributions with their versions, and Python's.
+
+    Those of the environment's own folders: a package may put what it bundles on the path when it is
+    imported, as Ray does.
+    """
+    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    found = {d.metadata["Name"]: d.version for d in metadata.distributions(path=sorted(folders))}
     return {"python": platform.python_version(), **dict(sorted(found.items()))}
 
 

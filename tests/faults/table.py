@@ -175,8 +175,8 @@ FAULTS = (
     Fault(
         "the LSTM fed aᵢ instead of aᵢ₋₁",
         "policies/_lstm_chain.py",
-        "scatter_(1, drawn.unsqueeze(1), 1)",
-        "scatter_(1, actions[i if perturbation is not None else (i + 1) % d, :n, None], 1)",
+        "told.scatter_(2, named, 1)",
+        "told.scatter_(2, named.roll(-1, 0), 1)",
         (
             FAMILIES + "test_lstm_is_the_textbook_cell",
             STEPWISE + "test_no_component_sees_itself_or_later_ones",

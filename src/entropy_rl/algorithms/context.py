@@ -45,8 +45,8 @@ class Context:
 
     Attributes:
         rollout: what was played.
-        chain: of the present policy along the stored actions, ``(N, …)``.
-        old_chain: of the policy that drew them, ``(N, …)``.
+        chain: of the present policy along the stored actions, ``(N, …)``, without features.
+        old_chain: of the policy that drew them, ``(N, …)``, without features.
         log_weights: prefix ratios of the two ``(N, d)``, or None if they are the same policy.
         values: what the baseline says.
         r_t: rewards ``(T, B)`` that the advantage is computed from: those that were paid, and the
@@ -85,7 +85,7 @@ class Minibatch:
         context: the batch that they are rows of.
         rows: their numbers, ``(M,)``.
         chain: of the present policy along the stored actions, with its graph.
-        old_chain: of the policy that drew them, detached.
+        old_chain: of the policy that drew them, detached, without features.
         log_weights: prefix ratios of the two ``(M, d)``, or None if they are the same policy.
         advantage: ``(M,)``, detached.
         estimate: of the present policy's entropy, with its graph.

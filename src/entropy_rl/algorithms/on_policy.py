@@ -28,7 +28,7 @@ from entropy_rl.algorithms.rollout import (
 )
 from entropy_rl.algorithms.snapshot import copied
 from entropy_rl.algorithms.updates import UPDATES, Problem
-from entropy_rl.conditionals import Chain, prefix_log_weights, select_rows
+from entropy_rl.conditionals import Chain, prefix_log_weights, select_rows, without_features
 from entropy_rl.envs import Core
 from entropy_rl.estimators import Estimate, estimate_entropy
 
@@ -162,10 +162,12 @@ class Trainer:
         """What the choices are given: ratios, values, and the entropy if it is in the return."""
         c, use = self.config, ENTROPIES[self.config.row.entropy]
         with torch.no_grad():
-            old = select_rows(rollout.chain)
+            old = select_rows(without_features(rollout.chain))
             chain, weights = old, None
             if self._stale(rollout):
-                chain = self.working.module.conditionals(rollout.obs, old.actions)
+                chain = without_features(
+                    self.working.module.conditionals(rollout.obs, old.actions)
+                )
                 weights = prefix_log_weights(chain, old.component_log_probs)
             v_tm1 = rollout.grid(self.baseline.evaluate(rollout.obs))
             final = None
@@ -251,7 +253,8 @@ class Trainer:
         return self.generator if self.config.grouping == "rows" else None
 
     def _sample(self, obs: Any) -> Chain:
-        return self.working.module.sample(obs, self.generator)
+        chain = self.working.module.sample(obs, self.generator)
+        return chain if self.config.keeps_graph else without_features(chain)
 
     def _estimate(
         self, obs: Any, chain: Any, weights: Tensor | None = None, baseline: str | None = None

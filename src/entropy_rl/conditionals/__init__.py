@@ -18,6 +18,7 @@ from entropy_rl.conditionals._chain import (
     concatenate,
     prefix_log_weights,
     select_rows,
+    without_features,
 )
 from entropy_rl.conditionals._gaussian import GaussianConditionals
 
@@ -31,4 +32,5 @@ __all__ = [
     "concatenate",
     "prefix_log_weights",
     "select_rows",
+    "without_features",
 ]

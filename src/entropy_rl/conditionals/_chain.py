@@ -230,3 +230,16 @@ def select_rows(chain: _AnyChain, rows: Tensor | None = None) -> _AnyChain:
         rows: int64 or bool indices.
     """
     return (chain if rows is None else chain.rows(rows)).detach()
+
+
+def without_features(chain: _AnyChain) -> _AnyChain:
+    """The chain without its features, which only who differentiates it reads: d·F numbers a row.
+
+    Args:
+        chain: any; one of a kind that does not keep its fields as :class:`ChainBase` does comes
+            back as it is.
+    """
+    if not isinstance(chain, ChainBase):
+        return chain
+    names = [f.name for f in fields(chain)]
+    return chain._with([None if n == "features" else getattr(chain, n) for n in names])

@@ -95,12 +95,9 @@ class LSTMPolicy(CategoricalPolicy):
             (self.d, len(x), self.K), generator, rows=1, dtype=_wide(x.dtype), device=x.device
         )
         gumbel = noise.clamp_min_(torch.finfo(noise.dtype).tiny).log_().neg_().log_().neg_()
-        if mask is None:
-            only = torch.zeros((self.d, len(x)), dtype=torch.int64, device=x.device)
-        else:
+        if mask is not None:
             gumbel.masked_fill_(~mask.transpose(0, 1), -torch.inf)
-            only = mask.transpose(0, 1).to(torch.uint8).argmax(-1)
-        return self._chain(obs, x, mask, only, gumbel)
+        return self._chain(obs, x, mask, None, gumbel)
 
     def conditionals(self, obs: Observation, actions: Tensor) -> Conditionals:
         """As in the base class, in one autograd node (no second derivative).
@@ -117,25 +114,25 @@ class LSTMPolicy(CategoricalPolicy):
         obs: Observation,
         x: Tensor,
         mask: Tensor | None,
-        actions: Tensor,
+        actions: Tensor | None,
         gumbel: Tensor | None,
     ) -> Conditionals:
-        if self.replicas == 1:
-            plan = schedule(mask, len(x), self.d, rounded=_wide(x.dtype) != x.dtype)
-        else:  # rows of replicas stay where they are
-            plan = schedule(None, len(x), self.d, rounded=False)
-        if plan.order is not None:
-            x, actions = x[plan.order], actions[:, plan.order]
-            gumbel = gumbel if gumbel is None else gumbel[:, plan.order]
+        legal = mask if self.replicas == 1 else None  # rows of replicas stay where they are
+        rounded = self.replicas == 1 and _wide(x.dtype) != x.dtype
+        plan = schedule(legal, len(x), self.d, rounded)
+        if actions is None:  # to be drawn, but where a row is done before: there is one
+            actions = torch.zeros((self.d, len(x)), dtype=torch.int64, device=x.device)
+            if mask is not None and plan.order is not None:
+                torch.argmax(mask.transpose(0, 1).to(torch.uint8), -1, out=actions)
         logits, hidden, actions = lstm_chain(
-            self.from_observation(x),
+            self.from_observation(plan.arrange(x)),
             self.from_hidden.weight,
             self.from_previous.weight,
             self.head.weight,
             self.head.bias,
             plan=plan,
-            actions=actions,
-            perturbation=gumbel,
+            actions=plan.arrange(actions, 1),
+            perturbation=None if gumbel is None else plan.arrange(gumbel, 1),
         )
         batch = self.batch_shape(obs)
         return Conditionals(

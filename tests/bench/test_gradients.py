@@ -1,6 +1,5 @@
 """The benchmark of gradients: what it measures, against enumeration; what it writes."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import torch
 
 from entropy_rl.algorithms import ADVANTAGES, OnPolicyConfig, Trainer, preset
 from entropy_rl.algorithms.rollout import rows_of
-from entropy_rl.bench import gradients
-from entropy_rl.bench.gradients import Settings
+from entropy_rl.bench import gradient_looks, gradients
+from entropy_rl.bench.gradient_draws import Draws, exact_gradient, flat_gradient, play
+from entropy_rl.bench.gradient_looks import Settings, measure
 from entropy_rl.bench.moments import variance
 from entropy_rl.envs import HuntersRabbits
 from entropy_rl.estimators import exact, smoothed, unbiased_gradient
@@ -28,7 +28,7 @@ ESTIMATORS = {"smoothed", "unbiased_gradient", "constant", "critic", "to_go"}
 def small_batches(monkeypatch):
     """Two batches of 32 episodes make the training of ``TINY``."""
     small = preset("hunters").but(batch=32, minibatches=2)
-    monkeypatch.setattr(gradients, "preset", lambda name: small)
+    monkeypatch.setattr(gradient_looks, "preset", lambda name: small)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,12 @@ def trainer():
 
 def seen(trainer, count):
     generator = seeded(1)
-    rollout = gradients.play(trainer, dataclasses.replace(TINY, batch=32), generator)
+    rollout = play(trainer, 32, generator)
     return rows_of(rollout.obs, torch.arange(count)), generator
+
+
+def draws_of(trainer, count, mean_to_go, generator):
+    return Draws(trainer, count, mean_to_go, generator, lambda: None)
 
 
 def found(rows, quantity):
@@ -68,16 +72,14 @@ def enumerated(policy, obs, estimator):
     chain = policy.conditionals(many, actions)
     p = chain.log_prob.detach().exp()
     surrogate = estimator(chain).surrogate
-    each = torch.stack([gradients.flat_gradient(x, policy) for x in surrogate])
+    each = torch.stack([flat_gradient(x, policy) for x in surrogate])
     return float(p @ (each - p @ each).square().sum(-1))
 
 
 def test_the_variance_is_that_of_all_joint_actions(trainer):
     """One state, 400 draws; the seed is fixed, and the intervals are those of 99.9 %."""
     obs, generator = seen(trainer, 1)
-    settings = dataclasses.replace(TINY, draws=400)
-    mean_to_go = torch.zeros(3)
-    rows = gradients.in_states(trainer, settings, obs, mean_to_go, generator, lambda: None)
+    rows = draws_of(trainer, 400, torch.zeros(3), generator).in_states(obs, exact=True)
     variances = found(rows, "variance")
     assert set(variances) == ESTIMATORS
     for name, estimator in (("smoothed", smoothed), ("unbiased_gradient", unbiased_gradient)):
@@ -90,8 +92,7 @@ def test_the_variance_is_that_of_all_joint_actions(trainer):
 def test_the_bias_is_seen_where_there_is_one(trainer):
     """Of four unbiased ones all intervals, widened to 99.9 %, hold 0; the smoothed one's not."""
     obs, generator = seen(trainer, 8)
-    settings = dataclasses.replace(TINY, draws=300)
-    rows = gradients.in_states(trainer, settings, obs, torch.ones(3), generator, lambda: None)
+    rows = draws_of(trainer, 300, torch.ones(3), generator).in_states(obs, exact=True)
     for name, row in found(rows, "squared_bias_share").items():
         half = 3.3 / 1.968 * (row["high"] - row["value"])
         assert (abs(row["value"]) < half) == (name != "smoothed")
@@ -102,21 +103,20 @@ def test_the_bias_is_seen_where_there_is_one(trainer):
 
 def test_the_exact_gradient_is_taken_in_parts(trainer):
     obs, _ = seen(trainer, 11)
-    whole = gradients.flat_gradient(exact(trainer.policy, obs).surrogate.mean(), trainer.policy)
-    assert (gradients.exact_gradient(trainer.policy, obs) - whole).abs().max() < 1e-6
+    whole = flat_gradient(exact(trainer.policy, obs).surrogate.mean(), trainer.policy)
+    assert (exact_gradient(trainer.policy, obs) - whole).abs().max() < 1e-6
 
 
 def test_in_batches_the_update_is_the_one_that_the_trainer_makes(trainer):
-    settings, mean = dataclasses.replace(TINY, draws=5), torch.zeros(3)
-    rows = gradients.in_batches(trainer, settings, mean, seeded(0), lambda: None)
+    rows = draws_of(trainer, 5, torch.zeros(3), seeded(0)).in_batches(episodes=4)
     assert set(found(rows, "update_variance")) == ESTIMATORS - {"to_go"}
     generator, updates = seeded(0), []
     for _ in range(5):
-        rollout = gradients.play(trainer, settings, generator)
+        rollout = play(trainer, 4, generator)
         context = trainer.context(rollout)
         advantage = rollout.rows(ADVANTAGES["return"](context).advantage)
         terms, _ = trainer.losses(context, torch.arange(len(rollout)), advantage)
-        updates.append(gradients.flat_gradient(-sum(terms.values()), trainer.policy))
+        updates.append(flat_gradient(-sum(terms.values()), trainer.policy))
     expected = variance(torch.stack(updates))[0]
     update = found(rows, "update_variance")
     assert abs(update["critic"]["value"] / expected - 1) < 1e-4
@@ -144,15 +144,15 @@ def test_looking_changes_nothing_of_the_training(monkeypatch, small_batches):
             super().__init__(*args)
             made.append(self)
 
-    monkeypatch.setattr(gradients, "Trainer", Kept)
-    rows = gradients.measure(TINY, progress=False)
+    monkeypatch.setattr(gradient_looks, "Trainer", Kept)
+    rows = measure(TINY, progress=False)
     chosen = TINY.preset
     plain = Trainer(*chosen.make(0), chosen.config, 0)
     while not plain.finished:
         plain.step()
     same(made[0].state_dict(), plain.state_dict())
     assert {row["share"] for row in rows} == {0.0, 0.5, 1.0}, "two batches have no quarter"
-    again = gradients.measure(TINY, progress=False)
+    again = measure(TINY, progress=False)
     assert [r for r in again if r["where"] != "cost"] == [r for r in rows if r["where"] != "cost"]
 
 

@@ -97,7 +97,7 @@ def _same_tools(book: Path) -> bool:
     """
     stamp = paths.build_folder(book) / "tools.txt"
     key = cache.digest(
-        [cache.file_digest(p) for p in sorted(Path(__file__).parent.glob("*.py"))],
+        [cache.file_digest(p) for p in sorted(Path(__file__).parent.rglob("*.py"))],
         cache.file_digest(book / "_config.yml"),
         cache.versions(),
     )

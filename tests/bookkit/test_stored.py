@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 
 import numpy as np
 import pytest
@@ -330,7 +331,7 @@ def test_the_quick_tier_is_read_where_it_was_swept(whole):
 
 def test_the_build_is_told_of_a_folder_that_is_still_to_come(data, monkeypatch):
     """The page must be made anew when the first run arrives: the folder above is listed."""
-    listed, healthy = [], stored.os.listdir
-    monkeypatch.setattr(stored.os, "listdir", lambda p: listed.append(p) or healthy(p))
+    listed, healthy = [], os.listdir
+    monkeypatch.setattr(os, "listdir", lambda p: listed.append(p) or healthy(p))
     stored.load(NAME, data=data)
     assert listed == [data / "runs"]

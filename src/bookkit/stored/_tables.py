@@ -1,93 +1,22 @@
-"""A chapter's tables, computed from the stored runs: ours, what is printed, and the limit.
-
-``found = load("zhang2018.table1")`` reads and verifies what is there; the other functions compute
-from it. A run that is missing is said to be missing: no number stands in for it.
-"""
+"""Tables, contrasts and curves of what is stored."""
 
 from __future__ import annotations
 
-import functools
-import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bookkit import paths
+from bookkit.stored._reading import Results, limit, measure, printed_numbers, printed_path, spec_of
 from entropy_rl import _validate
-from entropy_rl.algorithms.presets import make_environment
-from entropy_rl.envs import HuntersRabbits, TeamBandit
-from entropy_rl.experiments import (
-    Contrast,
-    Experiment,
-    Label,
-    RunSpec,
-    Seed,
-    Store,
-    StoredRun,
-    describe,
-    experiment,
-    interval,
-    runs_folder,
-)
+from entropy_rl.experiments import Contrast, Label, Seed, StoredRun, describe, interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NOT_RUN = "not run yet"
 VERDICTS = ("as printed", "as expected", "against", "undecided", NOT_RUN)
-
-# What a run cost, from its sidecar. Measured while other work was on the machine.
-COSTS: dict[str, Callable[[StoredRun], float]] = {
-    "seconds": lambda run: (
-        1e3 * _training_seconds(run) / (run.spec.config.episodes * run.spec.replicas)
-    ),
-    "microseconds": lambda run: 1e6 * _training_seconds(run) / run.record["steps"],
-}
-
-# What the papers print as a percentage is stored as a share.
-PERCENT = {"optimal_percent": "last_optimal"}
-# Where a printed metric has another name here: Table 3 is of the end of the training.
-_PRINTED_AS = {"bandit": {"last_reward": "reward", "last_expected": "reward"}}
-
-
-@dataclass(frozen=True)
-class Results:
-    """What is stored of an experiment.
-
-    Attributes:
-        experiment: its declaration.
-        tier: "quick" or "paper".
-        runs: every label of the tier, with its run or None. Labels that share a run have the same.
-        data: the folder ``data``.
-    """
-
-    experiment: Experiment
-    tier: str
-    runs: Mapping[Label, StoredRun | None] = field(repr=False)
-    data: Path = field(repr=False)
-
-    @property
-    def missing(self) -> tuple[Label, ...]:
-        """The labels whose run is not stored."""
-        return tuple(name for name, run in self.runs.items() if run is None)
-
-    @property
-    def groups(self) -> dict[Label, dict[int, StoredRun | None]]:
-        """The runs by label without its seed, then by seed."""
-        groups: dict[Label, dict[int, StoredRun | None]] = {}
-        for name, run in self.runs.items():
-            parts = dict(name)
-            seed = int(parts.pop("seed"))
-            groups.setdefault(tuple(parts.items()), {})[seed] = run
-        return groups
-
-    def stored(self) -> list[StoredRun]:
-        """Every stored run once."""
-        return list({run.spec.hash: run for run in self.runs.values() if run}.values())
 
 
 @dataclass(frozen=True)
@@ -103,60 +32,6 @@ class Curves:
     episodes: np.ndarray = field(repr=False)
     values: np.ndarray = field(repr=False)
     seeds: tuple[int, ...]
-
-
-def load(
-    name: str, tier: str = "paper", data: Path | None = None, runs: Path | None = None
-) -> Results:
-    """Read and verify the stored runs of an experiment.
-
-    Args:
-        name: such as "zhang2018.table1".
-        tier: "quick" or "paper".
-        data: the folder ``data``; that of the book unless given.
-        runs: the folder of the papers' folders; unless given ``data/runs``, or of the tier "quick"
-            where a sweep of it goes.
-
-    Raises:
-        ValueError: an unknown experiment or tier, or a run that is not as it was written.
-    """
-    chosen = experiment(name)
-    specs = chosen.runs(tier)
-    data = data or paths.root() / "data"
-    runs = runs or (data / "runs" if tier == "paper" else runs_folder(tier))
-    # Listed, not looked for: the build must know of a folder that is still to come.
-    there = runs.is_dir() and chosen.folder in os.listdir(runs)
-    store = Store(runs / chosen.folder)
-    read = {
-        spec.hash: store.load(spec.hash)
-        for spec in (set(specs.values()) if there else ())
-        if store.path(spec.hash, "json").exists()
-    }
-    return Results(chosen, tier, {key: read.get(spec.hash) for key, spec in specs.items()}, data)
-
-
-def measure(run: StoredRun, metric: str, seed: int | None = None) -> float:
-    """A number of a run.
-
-    Args:
-        run: a stored one.
-        metric: what its evaluation has ("length", "reward", "median_length", "unfinished", …);
-            ``last_`` and the name of a curve, the mean of its last part; "optimal_percent" of its
-            rounds, at the end; or what its training took: CPU-"seconds" a thousand episodes,
-            "microseconds" a step.
-        seed: which one, where several are stacked in the run; the first if None.
-
-    Raises:
-        ValueError: there is no such number, or no such seed.
-    """
-    if metric in COSTS:
-        return COSTS[metric](run)
-    if metric in PERCENT:
-        return 100 * measure(run, PERCENT[metric], seed)
-    seen = run.of(run.spec.seed if seed is None else seed)
-    last = [f"last_{name}" for name in seen.curves]
-    known = [k for k, v in seen.evaluation.items() if isinstance(v, int | float)]
-    return seen.metric(_validate.choice("metric", metric, [*known, *last, *PERCENT, *COSTS]))
 
 
 def table(found: Results, metric: str) -> pd.DataFrame:
@@ -175,7 +50,7 @@ def table(found: Results, metric: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    printed = _printed(found)
+    printed = printed_numbers(found)
     rows = {}
     for name, runs in found.groups.items():
         stored = {seed: run for seed, run in runs.items() if run is not None}
@@ -194,7 +69,7 @@ def table(found: Results, metric: str) -> pd.DataFrame:
             "unfinished": sum(_unfinished(run.of(seed)) for seed, run in stored.items()),
             "evaluated": sum(run.of(seed).evaluation["episodes"] for seed, run in stored.items()),
             **dict(zip(("printed", "printed_std"), map(float, printed(name, metric)), strict=True)),
-            "limit": limit(_spec(found, name), metric),
+            "limit": limit(spec_of(found, name), metric),
         }
     return pd.DataFrame(list(rows.values()), index=_index(list(rows)))
 
@@ -214,7 +89,7 @@ def cells(found: Results, metric: str, digits: int = 2) -> pd.DataFrame:
     """
     import pandas as pd
 
-    printed = _printed(found)
+    printed = printed_numbers(found)
     rows = [
         {
             "printed": "" if np.isnan(r.printed) else " ± ".join(printed(name, metric)),
@@ -302,38 +177,6 @@ def caption(found: Results) -> str:
     )
 
 
-def limit(spec: RunSpec, metric: str) -> float:
-    """What no policy can beat in a run's environment, or NaN where none is known.
-
-    Hunters and rabbits: the least length, or the most reward, of the starts of the run's own
-    evaluation, in the mean (:func:`entropy_rl.envs.planner.physical_limit`). Bandit: the reward to
-    expect of the best assignment (a sample can be luckier), and every round of it.
-
-    Args:
-        spec: of a run.
-        metric: as for :func:`measure`.
-    """
-    options = json.dumps(spec.to_json()["environment_options"], sort_keys=True)
-    return _limits(spec.environment, options, spec.evaluation.episodes, spec.evaluation.seed).get(
-        metric, np.nan
-    )
-
-
-@functools.cache
-def _limits(environment: str, options: str, episodes: int, seed: int) -> dict[str, float]:
-    env = make_environment(environment, json.loads(options))
-    if isinstance(env, TeamBandit):
-        most = float(env.expected_reward(env.exceptional))
-        rewards = dict.fromkeys(("reward", "last_reward", "last_expected"), most)
-        return {**rewards, "last_optimal": 1.0, "optimal_percent": 100.0}
-    if isinstance(env, HuntersRabbits):
-        from entropy_rl.envs.planner import physical_limit
-
-        bound = physical_limit(env, episodes=episodes, seed=seed)
-        return {"length": bound.length, "reward": bound.reward}
-    return {}
-
-
 def _judged(found: Results, contrast: Contrast) -> dict[str, Any]:
     groups = found.groups.items()
     pairs = [
@@ -350,7 +193,7 @@ def _judged(found: Results, contrast: Contrast) -> dict[str, Any]:
         )
         verdict = contrast.verdict(*estimate[1:])
         if verdict == "expected":
-            verdict = "as printed" if _printed_path(found).exists() else "as expected"
+            verdict = "as printed" if printed_path(found).exists() else "as expected"
     return {
         "metric": contrast.metric,
         "statistic": contrast.statistic,
@@ -374,36 +217,6 @@ def _ours(row: Any, digits: int) -> str:
     return text if row.seeds == row.planned else f"{text} ({row.seeds} of {row.planned} seeds)"
 
 
-def _printed_path(found: Results) -> Path:
-    return found.data / "papers" / f"{found.experiment.name.replace('.', '_')}.csv"
-
-
-def _printed(found: Results) -> Callable[[Label, str], tuple[str, str]]:
-    """What the paper prints of a label, mean and ±, by the columns that file and label share."""
-    import pandas as pd
-
-    path, nothing = _printed_path(found), ("nan", "nan")
-    file = pd.read_csv(path, dtype=str) if path.exists() else None
-
-    def look_up(name: Label, metric: str) -> tuple[str, str]:
-        if file is None:
-            return nothing
-        names = _PRINTED_AS.get(_spec(found, name).environment, {})
-        chosen = file["metric"] == names.get(metric, metric)
-        for key, value in name:
-            if key in file.columns:
-                chosen &= file[key] == value
-        rows = file.loc[chosen, ["mean", "std"]]
-        return tuple(rows.iloc[0]) if len(rows) == 1 else nothing
-
-    return look_up
-
-
-def _spec(found: Results, name: Label) -> RunSpec:
-    """Of the first seed of a label."""
-    return next(iter(found.experiment.seeds(found.tier, name).values()))
-
-
 def _index(names: list[Label]) -> pd.Index:
     import pandas as pd
 
@@ -416,7 +229,3 @@ def _index(names: list[Label]) -> pd.Index:
 
 def _unfinished(seen: Seed) -> int:
     return round(seen.evaluation["unfinished"] * seen.evaluation["episodes"])
-
-
-def _training_seconds(run: StoredRun) -> float:
-    return float(run.record["cpu_seconds"]["training"])

@@ -1,0 +1,34 @@
+"""A chapter's tables, computed from the stored runs: ours, what is printed, and the limit.
+
+``found = load("zhang2018.table1")`` reads and verifies what is there; the other functions compute
+from it. A run that is missing is said to be missing: no number stands in for it.
+"""
+
+from bookkit.stored._reading import Results, limit, load, measure
+from bookkit.stored._tables import (
+    NOT_RUN,
+    VERDICTS,
+    Curves,
+    caption,
+    cells,
+    claims,
+    contrasts,
+    curves,
+    table,
+)
+
+__all__ = [
+    "NOT_RUN",
+    "VERDICTS",
+    "Curves",
+    "Results",
+    "caption",
+    "cells",
+    "claims",
+    "contrasts",
+    "curves",
+    "limit",
+    "load",
+    "measure",
+    "table",
+]

@@ -1,0 +1,196 @@
+"""What is stored of an experiment, read and verified; what is printed of it; and the limit."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bookkit import paths
+from entropy_rl import _validate
+from entropy_rl.algorithms.presets import make_environment
+from entropy_rl.envs import HuntersRabbits, TeamBandit
+from entropy_rl.experiments import (
+    Experiment,
+    Label,
+    RunSpec,
+    Store,
+    StoredRun,
+    experiment,
+    runs_folder,
+)
+
+# What a run cost, from its sidecar. Measured while other work was on the machine.
+COSTS: dict[str, Callable[[StoredRun], float]] = {
+    "seconds": lambda run: (
+        1e3 * _training_seconds(run) / (run.spec.config.episodes * run.spec.replicas)
+    ),
+    "microseconds": lambda run: 1e6 * _training_seconds(run) / run.record["steps"],
+}
+
+# What the papers print as a percentage is stored as a share.
+PERCENT = {"optimal_percent": "last_optimal"}
+# Where a printed metric has another name here: Table 3 is of the end of the training.
+_PRINTED_AS = {"bandit": {"last_reward": "reward", "last_expected": "reward"}}
+
+
+@dataclass(frozen=True)
+class Results:
+    """What is stored of an experiment.
+
+    Attributes:
+        experiment: its declaration.
+        tier: "quick" or "paper".
+        runs: every label of the tier, with its run or None. Labels that share a run have the same.
+        data: the folder ``data``.
+    """
+
+    experiment: Experiment
+    tier: str
+    runs: Mapping[Label, StoredRun | None] = field(repr=False)
+    data: Path = field(repr=False)
+
+    @property
+    def missing(self) -> tuple[Label, ...]:
+        """The labels whose run is not stored."""
+        return tuple(name for name, run in self.runs.items() if run is None)
+
+    @property
+    def groups(self) -> dict[Label, dict[int, StoredRun | None]]:
+        """The runs by label without its seed, then by seed."""
+        groups: dict[Label, dict[int, StoredRun | None]] = {}
+        for name, run in self.runs.items():
+            parts = dict(name)
+            seed = int(parts.pop("seed"))
+            groups.setdefault(tuple(parts.items()), {})[seed] = run
+        return groups
+
+    def stored(self) -> list[StoredRun]:
+        """Every stored run once."""
+        return list({run.spec.hash: run for run in self.runs.values() if run}.values())
+
+
+def load(
+    name: str, tier: str = "paper", data: Path | None = None, runs: Path | None = None
+) -> Results:
+    """Read and verify the stored runs of an experiment.
+
+    Args:
+        name: such as "zhang2018.table1".
+        tier: "quick" or "paper".
+        data: the folder ``data``; that of the book unless given.
+        runs: the folder of the papers' folders; unless given ``data/runs``, or of the tier "quick"
+            where a sweep of it goes.
+
+    Raises:
+        ValueError: an unknown experiment or tier, or a run that is not as it was written.
+    """
+    chosen = experiment(name)
+    specs = chosen.runs(tier)
+    data = data or paths.root() / "data"
+    runs = runs or (data / "runs" if tier == "paper" else runs_folder(tier))
+    # Listed, not looked for: the build must know of a folder that is still to come.
+    there = runs.is_dir() and chosen.folder in os.listdir(runs)
+    store = Store(runs / chosen.folder)
+    read = {
+        spec.hash: store.load(spec.hash)
+        for spec in (set(specs.values()) if there else ())
+        if store.path(spec.hash, "json").exists()
+    }
+    return Results(chosen, tier, {key: read.get(spec.hash) for key, spec in specs.items()}, data)
+
+
+def measure(run: StoredRun, metric: str, seed: int | None = None) -> float:
+    """A number of a run.
+
+    Args:
+        run: a stored one.
+        metric: what its evaluation has ("length", "reward", "median_length", "unfinished", …);
+            ``last_`` and the name of a curve, the mean of its last part; "optimal_percent" of its
+            rounds, at the end; or what its training took: CPU-"seconds" a thousand episodes,
+            "microseconds" a step.
+        seed: which one, where several are stacked in the run; the first if None.
+
+    Raises:
+        ValueError: there is no such number, or no such seed.
+    """
+    if metric in COSTS:
+        return COSTS[metric](run)
+    if metric in PERCENT:
+        return 100 * measure(run, PERCENT[metric], seed)
+    seen = run.of(run.spec.seed if seed is None else seed)
+    last = [f"last_{name}" for name in seen.curves]
+    known = [k for k, v in seen.evaluation.items() if isinstance(v, int | float)]
+    return seen.metric(_validate.choice("metric", metric, [*known, *last, *PERCENT, *COSTS]))
+
+
+def limit(spec: RunSpec, metric: str) -> float:
+    """What no policy can beat in a run's environment, or NaN where none is known.
+
+    Hunters and rabbits: the least length, or the most reward, of the starts of the run's own
+    evaluation, in the mean (:func:`entropy_rl.envs.planner.physical_limit`). Bandit: the reward to
+    expect of the best assignment (a sample can be luckier), and every round of it.
+
+    Args:
+        spec: of a run.
+        metric: as for :func:`measure`.
+    """
+    options = json.dumps(spec.to_json()["environment_options"], sort_keys=True)
+    return _limits(spec.environment, options, spec.evaluation.episodes, spec.evaluation.seed).get(
+        metric, np.nan
+    )
+
+
+@functools.cache
+def _limits(environment: str, options: str, episodes: int, seed: int) -> dict[str, float]:
+    env = make_environment(environment, json.loads(options))
+    if isinstance(env, TeamBandit):
+        most = float(env.expected_reward(env.exceptional))
+        rewards = dict.fromkeys(("reward", "last_reward", "last_expected"), most)
+        return {**rewards, "last_optimal": 1.0, "optimal_percent": 100.0}
+    if isinstance(env, HuntersRabbits):
+        from entropy_rl.envs.planner import physical_limit
+
+        bound = physical_limit(env, episodes=episodes, seed=seed)
+        return {"length": bound.length, "reward": bound.reward}
+    return {}
+
+
+def printed_path(found: Results) -> Path:
+    """Where the paper's table of the experiment is, if it has one."""
+    return found.data / "papers" / f"{found.experiment.name.replace('.', '_')}.csv"
+
+
+def printed_numbers(found: Results) -> Callable[[Label, str], tuple[str, str]]:
+    """What the paper prints of a label, mean and ±, by the columns that file and label share."""
+    import pandas as pd
+
+    path, nothing = printed_path(found), ("nan", "nan")
+    file = pd.read_csv(path, dtype=str) if path.exists() else None
+
+    def look_up(name: Label, metric: str) -> tuple[str, str]:
+        if file is None:
+            return nothing
+        names = _PRINTED_AS.get(spec_of(found, name).environment, {})
+        chosen = file["metric"] == names.get(metric, metric)
+        for key, value in name:
+            if key in file.columns:
+                chosen &= file[key] == value
+        rows = file.loc[chosen, ["mean", "std"]]
+        return tuple(rows.iloc[0]) if len(rows) == 1 else nothing
+
+    return look_up
+
+
+def spec_of(found: Results, name: Label) -> RunSpec:
+    """The spec of the first seed of a label."""
+    return next(iter(found.experiment.seeds(found.tier, name).values()))
+
+
+def _training_seconds(run: StoredRun) -> float:
+    return float(run.record["cpu_seconds"]["training"])

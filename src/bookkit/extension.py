@@ -105,9 +105,6 @@ def _records(env: BuildEnvironment) -> dict[str, dict[str, bool]]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
-    # Before autodoc, which replaces the defaults in signatures that the declarations read.
-    import entropy_rl.experiments  # noqa: F401
-
     app.connect("source-read", hand_over, priority=100)
     app.connect("env-check-consistency", insist)
     app.connect("env-purge-doc", forget)

@@ -148,6 +148,24 @@ def test_a_default_that_changes_changes_no_stored_spec(monkeypatch):
     assert small() != spec
 
 
+@pytest.mark.parametrize("name", ["independent", "mmdp", "commnet", "lstm"])
+def test_a_signature_rewritten_for_readers_changes_no_spec(monkeypatch, name):
+    """Sphinx leaves such a one on what it documents: in place of the defaults is their source."""
+    spec, constructor = RunSpec("hunters", name, CONFIG, 0), POLICIES[name].__init__
+    plain = inspect.signature(constructor)
+    shown = plain.replace(
+        parameters=[
+            x if x.default is x.empty else x.replace(default=Ellipsis)
+            for x in plain.parameters.values()
+        ]
+    )
+    monkeypatch.setattr(constructor, "__signature__", shown, raising=False)
+    assert inspect.signature(POLICIES[name]).parameters["hidden_size"].default is Ellipsis
+    again = RunSpec("hunters", name, CONFIG, 0)
+    assert again.policy_options["hidden_size"] == 128
+    assert again.hash == spec.hash
+
+
 def test_defaults_that_only_the_environment_knows_are_written_out():
     assert len(RunSpec("hunters", "commnet", CONFIG, 0).policy_options["view"]) == 5
 

@@ -7,7 +7,14 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from entropy_rl.policies import POLICIES, TablePolicy, load_policy, make_policy, save_policy
+from entropy_rl.policies import (
+    POLICIES,
+    TablePolicy,
+    family_options,
+    load_policy,
+    make_policy,
+    save_policy,
+)
 from enumeration import CATEGORICAL, box, build, seeded, stack, with_mask
 
 OPTIONS = {
@@ -31,6 +38,16 @@ def make(name, masked=False):
 
 def test_every_family_is_covered():
     assert set(OPTIONS) == set(POLICIES)
+
+
+def test_options_of_a_family():
+    class Toy:
+        def __init__(self, observations, actions, size, width=3, *, depth, rate=0.5):
+            pass
+
+    found = family_options(Toy)
+    assert found == {"size": None, "width": 3, "depth": None, "rate": 0.5}
+    assert list(found) == ["size", "width", "depth", "rate"]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])

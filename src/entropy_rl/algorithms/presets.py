@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 from entropy_rl import _validate
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.envs import Core, HuntersRabbits, TeamBandit, build
-from entropy_rl.policies import POLICIES, make_policy
+from entropy_rl.policies import POLICIES, family_options, make_policy
 
 ENVIRONMENTS: dict[str, Any] = {"hunters": HuntersRabbits, "bandit": TeamBandit}
 
@@ -62,7 +61,7 @@ class Preset:
     def with_policy(self, policy: str) -> Preset:
         """The same with another family; of the options those that it knows are kept."""
         family = POLICIES[_validate.choice("policy", policy, POLICIES)]
-        known = inspect.signature(family).parameters
+        known = family_options(family)
         options = {k: v for k, v in self.policy_options.items() if k in known}
         return replace(self, policy=policy, policy_options=options)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from entropy_rl.algorithms import OnPolicyConfig, Preset
 from entropy_rl.algorithms.presets import make_environment
 from entropy_rl.algorithms.runs import EVALUATION_SEED
 from entropy_rl.envs import Core
-from entropy_rl.policies import POLICIES, stack_policies
+from entropy_rl.policies import POLICIES, family_options, stack_policies
 
 FORMAT = "entropy_rl.run/1"
 DEVICES = ("cpu", "cuda")
@@ -222,12 +221,7 @@ class RunSpec:
 
 
 def _family_defaults(policy: str) -> dict[str, Any]:
-    """The options of a policy's family, with their defaults."""
-    family = POLICIES[_validate.choice("policy", policy, POLICIES)]
-    return {
-        name: None if parameter.default is parameter.empty else parameter.default
-        for name, parameter in list(inspect.signature(family).parameters.items())[2:]
-    }
+    return family_options(POLICIES[_validate.choice("policy", policy, POLICIES)])
 
 
 def _names(kind: type[Any]) -> list[str]:

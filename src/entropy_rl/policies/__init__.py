@@ -4,7 +4,13 @@ from entropy_rl.policies.commnet import CommNetPolicy
 from entropy_rl.policies.gaussian import GaussianPolicy
 from entropy_rl.policies.independent import IndependentPolicy
 from entropy_rl.policies.lstm import LSTMPolicy
-from entropy_rl.policies.make import POLICIES, load_policy, make_policy, save_policy
+from entropy_rl.policies.make import (
+    POLICIES,
+    family_options,
+    load_policy,
+    make_policy,
+    save_policy,
+)
 from entropy_rl.policies.mmdp import MMDPPolicy
 from entropy_rl.policies.stacking import stack_policies, unstack_policies
 from entropy_rl.policies.table import TablePolicy
@@ -17,6 +23,7 @@ __all__ = [
     "LSTMPolicy",
     "MMDPPolicy",
     "TablePolicy",
+    "family_options",
     "load_policy",
     "make_policy",
     "save_policy",

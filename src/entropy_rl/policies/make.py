@@ -6,6 +6,7 @@ import inspect
 import json
 import pickle
 from pathlib import Path
+from types import FunctionType
 from typing import IO, Any
 
 import torch
@@ -33,6 +34,22 @@ _FORMAT = "entropy_rl.policy/1"
 _UNREADABLE = (RuntimeError, KeyError, TypeError, ValueError, AttributeError)
 
 
+def family_options(family: type[Any]) -> dict[str, Any]:
+    """The options of a policy's family, with their defaults; None for one that must be given.
+
+    Args:
+        family: one of the values of :data:`POLICIES`, or of its kind: its constructor takes the
+            observations' space, the actions' space, and the options.
+    """
+    made: Any = family.__init__
+    # Of a copy, without the ``__signature__`` that a tool may have left on the constructor for its
+    # readers: in Sphinx's the defaults are their source.
+    plain = FunctionType(made.__code__, {}, None, made.__defaults__, made.__closure__)
+    plain.__kwdefaults__ = made.__kwdefaults__
+    _, _, _, *options = inspect.signature(plain).parameters.values()
+    return {x.name: None if x.default is x.empty else x.default for x in options}
+
+
 def make_policy(
     name: str,
     observation_space: spaces.Space[Any],
@@ -53,7 +70,7 @@ def make_policy(
         ValueError: unknown name or option (the nearest is suggested), or spaces that do not fit.
     """
     family = POLICIES[_validate.choice("name", name, POLICIES)]
-    known = list(inspect.signature(family).parameters)[2:]
+    known = family_options(family)
     for option in options:
         _validate.choice("options", option, known)
     policy = family(observation_space, action_space, **options)

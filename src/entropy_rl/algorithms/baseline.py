@@ -45,7 +45,7 @@ class ValueBaseline(Regression):
     def learn(self, obs: Observation, returns: Tensor) -> Tensor:
         """One step towards the returns; the loss before it."""
         value = self.network(self.encode(obs)).squeeze(-1)
-        return self.descend(baseline_loss(value, returns, self.loss))  # type: ignore[arg-type]
+        return self.descend(baseline_loss(value, returns, self.loss))
 
 
 class RunningBaseline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.choices import (
@@ -14,11 +15,12 @@ from entropy_rl.algorithms.choices import (
 )
 from entropy_rl.algorithms.entropy import no_term
 from entropy_rl.estimators import ESTIMATORS
+from entropy_rl.losses import BaselineLoss
 
 OPTIMISERS = ("adam", "rmsprop", "sgd")
 REDUCTIONS = ("mean", "sum")
 BASELINES = ("value", "running", "none")
-BASELINE_LOSSES = ("mse", "l1", "huber")
+BASELINE_LOSSES = get_args(BaselineLoss)
 GROUPINGS = ("episodes", "rows")
 PRECISIONS = ("float32", "bfloat16", "float64")
 
@@ -90,7 +92,7 @@ class OnPolicyConfig:
     clip_gradient: float | None = None
     clip_norm: float | None = None
     baseline: str = "value"
-    baseline_loss: str = "mse"
+    baseline_loss: BaselineLoss = "mse"
     baseline_hidden: int = 64
     baseline_optimiser: str = "adam"
     baseline_learning_rate: float = 3e-3

@@ -8,9 +8,10 @@ equation holds constant (an advantage, a target, the old policy) must come detac
 
 from entropy_rl.losses._entropy import entropy_loss, temperature_loss
 from entropy_rl.losses._policy import clipped_surrogate_loss, policy_gradient_loss
-from entropy_rl.losses._value import baseline_loss
+from entropy_rl.losses._value import BaselineLoss, baseline_loss
 
 __all__ = [
+    "BaselineLoss",
     "baseline_loss",
     "clipped_surrogate_loss",
     "entropy_loss",

@@ -11,6 +11,8 @@ from torch.nn import functional
 from entropy_rl import _validate
 from entropy_rl.losses._check import constant, elements
 
+BaselineLoss = Literal["l1", "mse", "huber"]
+
 _KINDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l1": functional.l1_loss,
     "mse": functional.mse_loss,
@@ -18,9 +20,7 @@ _KINDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def baseline_loss(
-    value: Tensor, target: Tensor, kind: Literal["l1", "mse", "huber"] = "l1"
-) -> Tensor:
+def baseline_loss(value: Tensor, target: Tensor, kind: BaselineLoss = "l1") -> Tensor:
     """The distance of a baseline from the returns it predicts.
 
     ::

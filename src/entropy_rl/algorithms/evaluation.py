@@ -10,7 +10,7 @@ from torch import Tensor
 
 from entropy_rl import _validate
 from entropy_rl.conditionals import Conditionals
-from entropy_rl.envs import Core
+from entropy_rl.envs import ClosedForm, Core
 from entropy_rl.stepwise import Observation, beam_search, check_steps
 
 
@@ -81,7 +81,8 @@ def evaluate(
     _validate.seed("seed", seed)
     if _validate.boolean("greedy", greedy):
         check_steps(policy)
-    if _validate.boolean("exact", exact) and not hasattr(env, "closed_form"):
+    closed_form = env.closed_form if isinstance(env, ClosedForm) else None
+    if _validate.boolean("exact", exact) and closed_form is None:
         raise _validate.fail("exact", f"False for {type(env).__name__}", exact)
 
     def act(obs: Observation) -> Tensor:
@@ -121,7 +122,7 @@ def evaluate(
         unfinished=1 - finished.double().mean().item(),
         lengths=tuple(lengths.tolist()),
         scores=tuple(scores.tolist()),
-        exact=env.closed_form(policy) if exact else {},  # type: ignore[attr-defined]
+        exact=closed_form(policy) if exact and closed_form else {},
     )
 
 

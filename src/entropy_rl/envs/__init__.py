@@ -9,7 +9,7 @@ import gymnasium
 
 from entropy_rl.envs._actions import check_actions
 from entropy_rl.envs._chance import draw_keys, uniforms
-from entropy_rl.envs._core import Batch, Core, Outcome, build
+from entropy_rl.envs._core import Batch, ClosedForm, Core, Outcome, build
 from entropy_rl.envs._grid import MOVES, STAY, agent_view
 from entropy_rl.envs._single import SingleEnv
 from entropy_rl.envs._vector import TensorVectorEnv
@@ -25,6 +25,7 @@ __all__ = [
     "STAY",
     "BanditState",
     "Batch",
+    "ClosedForm",
     "Core",
     "HuntersRabbits",
     "HuntersRabbitsEnv",

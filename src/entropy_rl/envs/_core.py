@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, TypeVar
+from typing import (
+    Any,
+    ClassVar,
+    NamedTuple,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+    runtime_checkable,
+)
 
 import numpy as np
 import torch
@@ -77,8 +86,7 @@ class Core(Protocol[S]):
             stochastic dynamics the keys are among them.
 
     A core may also have ``merits``, names of its ``info``: a training records their means over the
-    episodes, as they are at the end; and ``closed_form(policy)``, figures of merit by name that
-    need no play.
+    episodes, as they are at the end; and a :class:`ClosedForm`.
     """
 
     starts: ClassVar[tuple[str, ...]]
@@ -135,6 +143,15 @@ class Core(Protocol[S]):
 
     def policy_defaults(self, family: str) -> dict[str, Any]:
         """Options of a policy of that family that only the environment knows; mostly none."""
+        ...
+
+
+@runtime_checkable
+class ClosedForm(Protocol):
+    """What a core has of which something is known without playing."""
+
+    def closed_form(self, policy: Any) -> dict[str, float]:
+        """Figures of merit of a policy, by name."""
         ...
 
 

@@ -14,7 +14,7 @@ from entropy_rl import _validate
 from entropy_rl.algorithms import OnPolicyConfig, Preset
 from entropy_rl.algorithms.presets import make_environment
 from entropy_rl.algorithms.runs import EVALUATION_SEED
-from entropy_rl.envs import Core
+from entropy_rl.envs import ClosedForm, Core
 from entropy_rl.policies import POLICIES, family_options, stack_policies
 
 FORMAT = "entropy_rl.run/1"
@@ -98,7 +98,7 @@ class RunSpec:
         _validate.seed("seed", self.seeds[-1])
         given = _plain("environment_options", self.environment_options)
         env = make_environment(self.environment, given)
-        if self.evaluation.exact and not hasattr(env, "closed_form"):
+        if self.evaluation.exact and not isinstance(env, ClosedForm):
             raise _validate.fail("evaluation", f"exact=False for {self.environment!r}", True)
         known = {x.name: getattr(env, x.name) for x in fields(env) if x.init}  # type: ignore[arg-type]
         own = _plain("policy_options", self.policy_options)

@@ -1,10 +1,16 @@
 """Rollouts: what a batch that shrinks records is what one episode after the other records."""
 
 import hypothesis.strategies as st
+import pytest
 import torch
 from hypothesis import given, settings
 
-from entropy_rl.algorithms.rollout import Rollout, first_visits, play_episodes
+from entropy_rl.algorithms.rollout import (
+    Rollout,
+    concatenate_observations,
+    first_visits,
+    play_episodes,
+)
 from entropy_rl.envs import HuntersRabbits
 from entropy_rl.policies import make_policy
 
@@ -19,6 +25,14 @@ def played(cap, episodes=16):
         return play_episodes(
             GAME, lambda obs: policy.sample(obs, generator), episodes, cap, 0.8, generator
         )
+
+
+@pytest.mark.parametrize("masked_first", [True, False])
+def test_observations_of_two_kinds_are_refused(masked_first):
+    plain, masked = torch.zeros(1, 2), {"observation": torch.ones(1, 2)}
+    both = [masked, plain] if masked_first else [plain, masked]
+    with pytest.raises(ValueError, match="observations: expected one kind, got some with a mask"):
+        concatenate_observations(both)
 
 
 def test_every_episode_has_its_rows_in_order_and_no_more():

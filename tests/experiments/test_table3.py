@@ -116,7 +116,7 @@ def test_the_quick_tier_runs_and_every_seed_is_read(whole):
     with pytest.raises(ValueError, match="name: expected one of"):
         own.metric("last_optimum")
     with pytest.raises(ValueError, match="run: expected one that is not stacked"):
-        run.evaluation  # noqa: B018
+        dict(run.evaluation)
 
 
 def test_a_stacked_seed_is_the_seed_alone(whole, tmp_path):

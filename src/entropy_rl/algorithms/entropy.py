@@ -137,7 +137,7 @@ class EntropyBaseline:
     """
 
     estimator: str
-    provide: Callable[[object, Observation, Chain], Tensor] | None = None
+    provide: Callable[[Any, Observation, Chain], Tensor] | None = None
     critic: Callable[[Any, Observation, int, float], EntropyCritic] | None = None
 
     def __post_init__(self) -> None:
@@ -148,11 +148,11 @@ class EntropyBaseline:
 ENTROPY_BASELINES: dict[str, EntropyBaseline] = {
     "to_go": EntropyBaseline(
         "unbiased_gradient",
-        lambda policy, obs, chain: entropy_to_go(policy, obs, chain.actions),  # type: ignore[arg-type]
+        lambda policy, obs, chain: entropy_to_go(policy, obs, chain.actions),
     ),
     "state": EntropyBaseline(
         "crude_gradient",
-        lambda policy, obs, chain: exact(policy, obs).value,  # type: ignore[arg-type]
+        lambda policy, obs, chain: exact(policy, obs).value,
     ),
     "critic": EntropyBaseline("unbiased_gradient", critic=EntropyCritic),
 }

@@ -165,9 +165,7 @@ class Trainer:
             old = select_rows(without_features(rollout.chain))
             chain, weights = old, None
             if self._stale(rollout):
-                chain = without_features(
-                    self.working.module.conditionals(rollout.obs, old.actions)
-                )
+                chain = without_features(self.working.module.conditionals(rollout.obs, old.actions))
                 weights = prefix_log_weights(chain, old.component_log_probs)
             v_tm1 = rollout.grid(self.baseline.evaluate(rollout.obs))
             final = None
@@ -263,8 +261,9 @@ class Trainer:
         provided = None
         if baseline is not None:
             provide = (self.critic or ENTROPY_BASELINES[baseline]).provide
+            assert provide is not None  # a row without it has a critic
             with torch.no_grad():
-                provided = provide(module, obs, chain)  # type: ignore[misc]  # one of them has it
+                provided = provide(module, obs, chain)
         return estimate_entropy(
             c.entropy, module, obs, chain, log_weights=weights, baseline=provided, beam=c.beam
         )
@@ -326,9 +325,11 @@ class Trainer:
 
     def _learn_critic(self, lessons: list[Lesson]) -> Tensor | None:
         """Only when every update on the actions is made: until then it must not have seen them."""
-        loss = None
+        critic, loss = self.critic, None
+        if critic is None:
+            return None
         for lesson in lessons:
-            loss = self.critic.learn(lesson)  # type: ignore[union-attr]
+            loss = critic.learn(lesson)
             self._require_finite("critic loss", loss)
         return loss
 

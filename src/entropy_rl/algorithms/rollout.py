@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from entropy_rl import _validate
 from entropy_rl.conditionals import Chain, concatenate
 from entropy_rl.envs import Core
 from entropy_rl.stepwise import Observation
@@ -153,11 +154,18 @@ def _column(x: Tensor, alive: Tensor, episodes: int) -> Tensor:
 
 
 def concatenate_observations(observations: list[Observation]) -> Observation:
-    """Observations of one kind, one after the other."""
-    first = observations[0]
-    if isinstance(first, dict):
-        return {key: torch.cat([obs[key] for obs in observations]) for key in first}  # type: ignore[index]
-    return torch.cat(observations)  # type: ignore[arg-type]
+    """Observations of one kind, one after the other.
+
+    Raises:
+        ValueError: some with a mask and some without.
+    """
+    plain = [obs for obs in observations if isinstance(obs, Tensor)]
+    masked = [obs for obs in observations if isinstance(obs, dict)]
+    if plain and masked:
+        raise _validate.fail("observations", "one kind", "some with a mask and some without")
+    if plain:
+        return torch.cat(plain)
+    return {key: torch.cat([obs[key] for obs in masked]) for key in masked[0]}
 
 
 def rows_of(obs: Observation, rows: Tensor) -> Observation:

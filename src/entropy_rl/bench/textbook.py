@@ -73,12 +73,18 @@ class TextbookTrainer:
     ) -> None:
         torch.manual_seed(seed)
         self.game, self.config = game, config
-        seen = game.observe(game.reset(1))
-        size, (d, K) = seen["observation"].shape[1], seen["action_mask"].shape[1:]  # type: ignore[index]
+        obs, mask = self.seen(game.reset(1))
+        size, (d, K) = obs.shape[1], mask.shape[1:]
         self.policy = TextbookLSTM(size, d, K, hidden_size)
         self.value = nn.Sequential(nn.Linear(size, 64), nn.ReLU(), nn.Linear(64, 1))
         parameters = [*self.policy.parameters(), *self.value.parameters()]
         self.optimiser = torch.optim.Adam(parameters, lr=config.learning_rate)
+
+    def seen(self, state: Any) -> tuple[Tensor, Tensor]:
+        """The observation ``(N, size)`` and the mask ``(N, d, K)``."""
+        obs = self.game.observe(state)
+        assert isinstance(obs, dict)  # the game has masks
+        return obs["observation"], obs["action_mask"]
 
     def batch(self) -> int:
         """One batch of episodes; the environment steps it took."""
@@ -87,8 +93,7 @@ class TextbookTrainer:
         rewards = torch.zeros(config.cap, config.batch)
         rows: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]] = []
         for t in range(config.cap):
-            seen = self.game.observe(state)
-            obs, mask = seen["observation"], seen["action_mask"]  # type: ignore[index]
+            obs, mask = self.seen(state)
             with torch.no_grad():
                 actions, _, _ = self.policy(obs, mask)
             rows.append((obs, mask, actions, alive, torch.full_like(alive, t)))

@@ -87,16 +87,14 @@ class CategoricalPolicy(nn.Module):
 
     def _observation(self, obs: Observation) -> tuple[Tensor, Tensor | None]:
         """The observation proper and the mask, with their shapes checked."""
-        mask = None
+        seen, mask = obs, None
         if self.takes_mask:
             if not isinstance(obs, dict) or not {"observation", "action_mask"} <= obs.keys():
                 raise _validate.fail(
                     "obs", "a dict of 'observation' and 'action_mask'", _validate.describe(obs)
                 )
-            x, mask = obs["observation"], obs["action_mask"]
-        else:
-            x = obs  # type: ignore[assignment]
-        _validate.tensor("obs", x)
+            seen, mask = obs["observation"], obs["action_mask"]
+        x = _validate.tensor("obs", seen)
         size = self._observation_shape()
         if x.ndim < len(size) or tuple(x.shape[x.ndim - len(size) :]) != size:
             raise _validate.fail("obs", f"shape (*batch, {size[0]})", _validate.describe(x))

@@ -87,15 +87,7 @@ def exponential(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Independent standard exponential numbers; arguments and errors are those of :func:`uniform`.
-
-    Args:
-        shape: of the result.
-        source: of chance, on ``device``; None takes torch's own generator.
-        rows: the axis of ``shape`` that is divided among the replicas of :class:`Streams`.
-        dtype: of the result.
-        device: of the result.
-    """
+    """Independent standard exponential numbers; arguments and errors as of :func:`uniform`."""
     return _drawn(torch.Tensor.exponential_, shape, source, rows, dtype, device)
 
 

@@ -127,8 +127,9 @@ class RunningBaselines:
     def learn(self, obs: Observation, returns: Tensor) -> Tensor:
         """Remember; the mean squared errors before it, ``(R,)``."""
         error = by_replica((returns - self.evaluate(obs)).square(), len(self.parts)).mean(1)
-        for part, own in zip(self.parts, by_replica(returns, len(self.parts)), strict=True):
-            part.returns.extend(own.tolist())
+        each = by_replica(returns, len(self.parts)).tolist()
+        for part, own in zip(self.parts, each, strict=True):
+            part.returns.extend(own)
         return error
 
     def state_dict(self) -> dict[str, Any]:

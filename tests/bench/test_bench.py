@@ -1,3 +1,5 @@
+import tempfile
+
 import numpy as np
 import pytest
 import torch
@@ -83,11 +85,14 @@ def test_stacked_seeds_are_cheaper_than_seeds_apart():
     assert timing.ratio(found["alone"], found["stacked"]).low > 2
 
 
-def test_peer_counts_its_steps():
+def test_peer_counts_its_steps_and_leaves_no_folder_of_logs(monkeypatch, tmp_path):
     pytest.importorskip("stable_baselines3")
     from entropy_rl.bench.peers import SharedVecEnv, ppo
 
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("SB3_LOGDIR", raising=False)
     assert ppo(4, 1)() == 256
+    assert list(tmp_path.glob("SB3-*")) == []
     env = SharedVecEnv(3)
     env.reset()
     for _ in range(25):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from stable_baselines3 import PPO
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
 from entropy_rl.envs import HuntersRabbits
@@ -91,6 +92,7 @@ def ppo(num_envs: int, epochs: int) -> Callable[[], float]:
         device="cpu",
         seed=0,
     )
+    model.set_logger(Logger(folder=None, output_formats=[]))  # its own leaves an empty folder
 
     def run() -> float:
         model.learn(64 * num_envs, reset_num_timesteps=False)

@@ -165,9 +165,7 @@ class Trainer:
             old = select_rows(without_features(rollout.chain))
             chain, weights = old, None
             if self._stale(rollout):
-                chain = without_features(
-                    self.working.module.conditionals(rollout.obs, old.actions)
-                )
+                chain = without_features(self.working.module.conditionals(rollout.obs, old.actions))
                 weights = prefix_log_weights(chain, old.component_log_probs)
             v_tm1 = rollout.grid(self.baseline.evaluate(rollout.obs))
             final = None

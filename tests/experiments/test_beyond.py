@@ -1,5 +1,6 @@
 """Past the tables: the specs as they are declared, and that they run."""
 
+import dataclasses
 import hashlib
 from collections import Counter
 
@@ -11,9 +12,13 @@ from entropy_rl.experiments import EXPERIMENTS, Store, sweep
 from entropy_rl.experiments.beyond import BETAS, PAPERS_BETA, beta_preset
 from entropy_rl.experiments.table1 import table1_preset
 
-BETA, SCALING, OPTIMISER = (
-    EXPERIMENTS[f"zhang2018.{name}"] for name in ("beta", "scaling", "optimiser")
+BETA, SCALING, OPTIMISER, SEEDS = (
+    EXPERIMENTS[f"zhang2018.{name}"] for name in ("beta", "scaling", "optimiser", "table3_seeds")
 )
+
+
+def labels(experiment):
+    return [(dict(name), spec) for name, spec in experiment.runs("paper").items()]
 
 
 def values(experiment, key):
@@ -26,6 +31,7 @@ def values(experiment, key):
         (BETA, 30, "89ecc4428e1ef052caa2ec6a85c6c5d69fab03301c527c2636f188283b5dabb4"),
         (SCALING, 84, "4b40dbe1f28e943c8d93bc5a9a0200e17b3b925c637344f3ba61047fe25aaa08"),
         (OPTIMISER, 12, "795f778077e19291c619d8cca533a1a5a6b98755e78a95566842dca7e129dc16"),
+        (SEEDS, 28, "2151f72e83f178a3e21289ee05a6f1df46e1c552595cbf4a0f4e2bad18f1b892"),
     ],
     ids=lambda x: getattr(x, "name", ""),
 )
@@ -37,7 +43,7 @@ def test_the_specs_of_the_stored_runs_are_fixed(experiment, runs, sha256):
     assert hashlib.sha256(text.encode()).hexdigest() == sha256
 
 
-@pytest.mark.parametrize("experiment", [BETA, SCALING, OPTIMISER], ids=lambda x: x.name)
+@pytest.mark.parametrize("experiment", [BETA, SCALING, OPTIMISER, SEEDS], ids=lambda x: x.name)
 def test_the_quick_tier_runs(experiment, tmp_path):
     report = sweep(experiment, "quick", Store(tmp_path), progress=False)
     assert report.diverged == {}
@@ -129,3 +135,25 @@ def test_fewer_updates_are_to_lose_no_tenth():
         ("batched", "batched", "reward", 1, 1): 1,
         ("batched", "paper", "reward", 1, 0.9): 2,
     }
+
+
+def test_rate_and_weight_are_changed_one_after_the_other():
+    """Between neighbouring arms one thing differs at most; without entropy nothing but the rate."""
+    configs = {
+        (a["arm"], a["entropy"]): spec.config for a, spec in labels(SEEDS) if a["policy"] == "lstm"
+    }
+    for entropy in ("none", "crude", "smoothed", "unbiased_gradient"):
+        printed, rate, both = (
+            configs[arm, entropy] for arm in ("printed", "rate", "rate_and_weight")
+        )
+        assert (printed.beta, printed.batch) == (rate.beta, rate.batch)
+        assert dataclasses.replace(rate, beta=both.beta) == both
+        assert both.beta == pytest.approx(30 * printed.beta)
+        assert dataclasses.replace(configs["every_round", entropy], batch=50) == printed
+    assert len({configs["rate", entropy].learning_rate for _, entropy in configs}) == 1
+
+
+def test_no_seed_of_the_hundred_is_one_that_something_was_chosen_on():
+    seeds = {int(name["seed"]) for name, _ in labels(SEEDS)}
+    assert len(seeds) == 100
+    assert min(seeds) >= 1_000

@@ -23,6 +23,7 @@ from entropy_rl.experiments.sweeping import Report, sweep
 from entropy_rl.experiments.table1 import TABLE1
 from entropy_rl.experiments.table2 import TABLE2
 from entropy_rl.experiments.table3 import TABLE3
+from entropy_rl.experiments.table3_seeds import TABLE3_SEEDS
 
 __all__ = [
     "BACKENDS",
@@ -35,6 +36,7 @@ __all__ = [
     "TABLE1",
     "TABLE2",
     "TABLE3",
+    "TABLE3_SEEDS",
     "Contrast",
     "EvaluationSpec",
     "Experiment",

@@ -53,11 +53,21 @@ SOURCE = (
 )
 
 
-def table3_preset(rates: str, policy: str, entropy: str) -> Preset:
-    """The configuration of a cell, at the paper's hundred thousand rounds."""
+def table3_preset(rates: str, policy: str, entropy: str, heavier: float | None = None) -> Preset:
+    """The configuration of a cell, at the paper's hundred thousand rounds.
+
+    Args:
+        rates: "printed" or "one_rate".
+        policy: "independent" or "lstm".
+        entropy: one of the columns.
+        heavier: what the printed weight is multiplied by; unless given 1 at the printed rates and
+            30 at one rate.
+    """
     rate, beta = _PRINTED[entropy]
     if rates == "one_rate":
         rate, beta = _ONE_RATE, _HEAVIER * beta
+    if heavier is not None:
+        beta = heavier * _PRINTED[entropy][1]
     chosen = replace(preset("bandit"), policy=policy, policy_options={"hidden_size": 32})
     return chosen.but(
         episodes=100_000,

@@ -168,10 +168,11 @@ def caption(found: Results) -> str:
     def every(read: Callable[[StoredRun], Any]) -> str:
         return ", ".join(sorted({str(read(run)) for run in stored}))
 
+    commits = every(lambda run: run.record["commit"])
     hours = sum(sum(run.record["cpu_seconds"].values()) for run in stored) / 3600
     return (
         f"{found.experiment.name}: {len(stored)} of {count} runs in "
-        f"data/runs/{found.experiment.folder}, commit {every(lambda run: run.record['commit'])}, "
+        f"data/runs/{found.experiment.folder}, commit{'s' if ',' in commits else ''} {commits}, "
         f"torch {every(lambda run: run.record['versions']['torch'])}, "
         f"{every(lambda run: run.record['hardware']['processor'])}, {hours:.1f} CPU-hours."
     )

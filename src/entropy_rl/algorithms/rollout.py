@@ -119,10 +119,10 @@ def play_episodes(
         observations.append(obs)
         chains.append(chain)
         columns.append(alive)
-        rewards.append(_column(outcome.reward, alive, episodes))
-        ends.append(_column(outcome.terminated, alive, episodes))
+        rewards.append(outcome.reward)
+        ends.append(outcome.terminated)
         cut = ~outcome.terminated & (outcome.truncated | (t == cap - 1))
-        cuts.append(_column(cut, alive, episodes))
+        cuts.append(cut)
         if cut.any():
             finals.append((alive[cut], env.observe(state[cut])))
         if names := getattr(env, "merits", ()):
@@ -132,25 +132,31 @@ def play_episodes(
                 before.index_copy_(0, alive, info[name])
         running = ~(outcome.terminated | cut)
         if not running.all():
-            state, alive = state[running], alive[running]
+            going = running.nonzero().squeeze(1)
+            state, alive = state[going], alive[going]
             if not len(alive):
                 break
+    time = torch.cat([torch.full_like(rows, t) for t, rows in enumerate(columns)])
+    episode = torch.cat(columns)
+
+    def grid(parts: list[Tensor]) -> Tensor:
+        out = torch.zeros(len(parts), episodes, dtype=parts[0].dtype, device=device)
+        out[time, episode] = torch.cat(parts)
+        return out
+
+    r_t = grid(rewards)
     return Rollout(
         obs=concatenate_observations(observations),
         chain=concatenate(chains),
-        time=torch.cat([torch.full_like(rows, t) for t, rows in enumerate(columns)]),
-        episode=torch.cat(columns),
-        r_t=torch.stack(rewards),
-        discount_t=discount * (~torch.stack(ends)).to(rewards[0].dtype),
-        cut=torch.stack(cuts),
+        time=time,
+        episode=episode,
+        r_t=r_t,
+        discount_t=discount * (~grid(ends)).to(r_t.dtype),
+        cut=grid(cuts),
         final_obs=concatenate_observations([obs for _, obs in finals]) if finals else None,
         version=version,
         merits=merits,
     )
-
-
-def _column(x: Tensor, alive: Tensor, episodes: int) -> Tensor:
-    return torch.zeros(episodes, dtype=x.dtype, device=x.device).index_copy(0, alive, x)
 
 
 def concatenate_observations(observations: list[Observation]) -> Observation:
@@ -171,8 +177,8 @@ def concatenate_observations(observations: list[Observation]) -> Observation:
 def rows_of(obs: Observation, rows: Tensor) -> Observation:
     """The given rows of an observation."""
     if isinstance(obs, dict):
-        return {key: value[rows] for key, value in obs.items()}
-    return obs[rows]
+        return {key: value.index_select(0, rows) for key, value in obs.items()}
+    return obs.index_select(0, rows)
 
 
 def flat_observation(obs: Observation) -> Tensor:

@@ -139,7 +139,8 @@ def _is_chain(part: Any) -> bool:
 
 def _rows(part: Any, index: Tensor) -> Any:
     if isinstance(part, Tensor):
-        return part[index]
+        # Whole rows are copied by index_select, entry by entry by an index in brackets.
+        return part[index] if index.dtype == torch.bool else part.index_select(0, index)
     return part.rows(index) if _is_chain(part) else part
 
 

@@ -50,7 +50,11 @@ class Batch:
 
     def __getitem__(self, index: Tensor | slice) -> Self:
         """The episodes at ``index``, a mask ``(N,)``, indices or a slice; drops the others."""
-        return self._map(lambda x: x[index])
+        if isinstance(index, slice):
+            return self._map(lambda x: x[index])
+        # Whole rows are copied by index_select, entry by entry by an index in brackets.
+        rows = index.nonzero().squeeze(1) if index.dtype == torch.bool else index
+        return self._map(lambda x: x.index_select(0, rows))
 
     def replaced(self, mask: Tensor, fresh: Self) -> Self:
         """A copy in which the episodes under ``mask`` ``(N,)`` are those of ``fresh``, in order."""

@@ -142,6 +142,8 @@ class Sweep:
     backend: str = "loky"
     """Where they are made: loky (processes of this machine) or ray (the cluster that RAY_ADDRESS
     names, or else one that is begun here)."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where what is missing is trained; what was made on the other is there."""
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
     """Runs whose label has these values, such as policy=lstm seed=0."""
     store: Path | None = None
@@ -164,6 +166,7 @@ class Sweep:
             jobs=self.jobs,
             backend=self.backend,
             only=dict(key_and_value(part) for part in self.only),
+            device=self.device,
             progress=not (self.quiet or os.environ.get("CI")),
             policies=self.policies,
         )

@@ -55,7 +55,7 @@ def interrupted(spec, store, *batches):
         with pytest.raises(Stop):
             run_spec(spec, store, checkpoint_seconds=0, after_batch=stop_after(n))
         assert store.path(spec.hash, "ckpt").exists()
-        assert not store.has(spec)
+        assert not store.find(spec)
 
 
 @pytest.mark.parametrize("batches", [(1,), (9,), (12,), (3, 4, 1, 6)])
@@ -148,7 +148,7 @@ def test_a_run_that_diverges_leaves_its_last_good_state(tmp_path, monkeypatch):
     saved = torch.load(store.path(spec.hash, "diverged.pt"), weights_only=True)
     assert (saved["update"], saved["term"], saved["spec"]) == (5, "gradient", spec.canonical)
     assert saved["last_good"]["counts"] == (32, saved["last_good"]["counts"][1], 4)
-    assert not store.has(spec)
+    assert not store.find(spec)
     assert store.problems() == {}
     monkeypatch.undo()
     run_spec(spec, store)

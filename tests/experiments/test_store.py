@@ -32,7 +32,7 @@ def store(made, tmp_path):
 
 def refused(store, file, message):
     """Reading, asking and verifying all refuse the run and name the file."""
-    for read in (lambda: store.load(SPEC.hash), lambda: store.has(SPEC)):
+    for read in (lambda: store.load(SPEC.hash), lambda: store.find(SPEC)):
         with pytest.raises(ValueError, match=message) as caught:
             read()
         assert str(file) in str(caught.value)
@@ -71,7 +71,7 @@ def test_a_file_truncated_at_every_tenth_byte_is_refused(store, kind):
         path.write_bytes(whole[:size])
         refused(store, path, ": truncated")  # the folder has the word in its name
     path.write_bytes(whole)
-    assert store.has(SPEC)
+    assert store.find(SPEC)
 
 
 @pytest.mark.parametrize("kind", ["npz", "json"])
@@ -103,7 +103,7 @@ def test_a_sidecar_under_another_name_is_refused(store):
     for kind in ("json", "npz"):
         shutil.copy(store.path(SPEC.hash, kind), store.path(name, kind))
     with pytest.raises(ValueError, match=f"{name}.json: its spec has the hash {SPEC.hash}"):
-        store.has(small(1))
+        store.find(small(1))
 
 
 def test_a_sidecar_of_another_version_is_refused(store):
@@ -130,7 +130,7 @@ def test_data_of_another_run_is_refused(store):
 
 def test_data_without_a_sidecar_is_no_run(store):
     store.path(SPEC.hash, "json").unlink()
-    assert not store.has(SPEC)
+    assert not store.find(SPEC)
     assert store.problems() == {}
 
 
@@ -199,7 +199,7 @@ def test_a_full_disk_is_one_line_that_names_the_file(tmp_path, monkeypatch):
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []  # nothing half written is left
     monkeypatch.undo()
-    assert not store.has(SPEC)
+    assert not store.find(SPEC)
 
 
 def test_a_folder_that_is_read_only_is_one_line_that_names_the_file(tmp_path, monkeypatch):

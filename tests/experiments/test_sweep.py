@@ -8,6 +8,7 @@ import resource
 import sys
 
 import pytest
+import torch
 from small import data_files, small, small_experiment
 
 from entropy_rl.experiments import (
@@ -16,6 +17,7 @@ from entropy_rl.experiments import (
     Experiment,
     RunSpec,
     Store,
+    beginning,
     declaration,
     experiment,
     label,
@@ -311,3 +313,53 @@ def test_names_are_found():
     assert experiment("zhang2018.table1").folder == "zhang2018"
     with pytest.raises(ValueError, match=r"did you mean 'zhang2018.table1'"):
         experiment("zhang2018.tabel1")
+
+
+def test_a_device_that_is_not_here_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="device: expected one that this machine has, got 'cuda'"):
+        swept(tmp_path, device="cuda")
+    with pytest.raises(ValueError, match="device: expected .*'cpu'.* got 'gpu'"):
+        swept(tmp_path, device="gpu")
+
+
+def test_what_was_made_on_another_device_is_there(tmp_path, monkeypatch, capsys):
+    """Of a GPU, which no test has, everything but its arithmetic."""
+    from entropy_rl.experiments import runner
+    from entropy_rl.experiments.results import report
+
+    make = RunSpec.make
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: True)
+        patch.setattr(runner, "hardware", lambda device: {"accelerator": device})
+        patch.setattr(RunSpec, "make", lambda self: make(dataclasses.replace(self, device="cpu")))
+        store, first = swept(tmp_path / "small", device="cuda", only={"entropy": "none"})
+        assert len(first.done) == 2
+        assert all(store.load(name).spec.device == "cuda" for name in first.done)
+        _, again = swept(tmp_path / "small", device="cuda", only={"entropy": "none"})
+        assert (len(again.done), len(again.present)) == (0, 2)
+    _, second = swept(tmp_path / "small")
+    assert (len(second.done), len(second.present)) == (2, 2)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setitem(EXPERIMENTS, "small.table", small_experiment())
+    assert report(tmp_path, "quick", stale=True)
+    shown = capsys.readouterr().out
+    assert "small.table (quick): 4 of 4 runs" in shown
+    assert "no label" not in shown
+    assert "not replayed, for want of their device: 2 runs" in shown
+
+
+def test_on_a_gpu_sums_have_no_order(tmp_path, monkeypatch):
+    from entropy_rl.algorithms import SURROGATES
+    from entropy_rl.experiments import results
+
+    store, _ = swept(tmp_path, only={"entropy": "none", "seed": "0"})
+    run = store.load(small(0, "none").hash)
+    on_gpu = dataclasses.replace(run, spec=dataclasses.replace(run.spec, device="cuda"))
+    monkeypatch.setattr(results, "beginning", lambda spec: beginning(run.spec))
+    monkeypatch.setattr(results, "hardware", lambda device: run.record["hardware"])
+    healthy = SURROGATES["score_function"]
+    for factor, stale in ((1 + 1e-7, False), (-1.0, True)):
+        monkeypatch.setitem(SURROGATES, "score_function", lambda x, f=factor: healthy(x) * f)
+        assert bool(results.staleness(on_gpu)) is stale
+        assert results.staleness(run), "on a processor the bits decide"

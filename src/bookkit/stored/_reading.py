@@ -97,11 +97,7 @@ def load(
     # Listed, not looked for: the build must know of a folder that is still to come.
     there = runs.is_dir() and chosen.folder in os.listdir(runs)
     store = Store(runs / chosen.folder)
-    read = {
-        spec.hash: store.load(spec.hash)
-        for spec in (set(specs.values()) if there else ())
-        if store.path(spec.hash, "json").exists()
-    }
+    read = {spec.hash: store.find(spec) for spec in (set(specs.values()) if there else ())}
     return Results(chosen, tier, {key: read.get(spec.hash) for key, spec in specs.items()}, data)
 
 

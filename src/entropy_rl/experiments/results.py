@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from entropy_rl.experiments.declaration import EXPERIMENTS, Experiment, Label, describe
-from entropy_rl.experiments.runner import beginning, hardware, versions
+from entropy_rl.experiments.runner import beginning, hardware, is_here, versions
 from entropy_rl.experiments.store import Store, StoredRun
 
 # On another machine than a run's: of how far the parameters went in the first batch, and of the
@@ -30,9 +30,11 @@ def report(runs: Path, tier: str, stale: bool = False) -> bool:
         stale: whether to make the first twenty updates of every run again.
 
     Returns:
-        whether nothing is invalid or stale. Missing runs are not wrong.
+        whether nothing is invalid or stale. Missing runs are not wrong; runs of a device that is
+        not here cannot be replayed, and are counted.
     """
     wrong: list[str] = []
+    elsewhere = 0
     for folder in sorted({experiment.folder for experiment in EXPERIMENTS.values()}):
         store = Store(runs / folder)
         problems = store.problems()
@@ -40,24 +42,34 @@ def report(runs: Path, tier: str, stale: bool = False) -> bool:
         bad = {name.split(".")[0] for name in problems}
         good = {name: store.load(name) for name in store.names() if name not in bad}
         if stale:
-            wrong += filter(None, map(staleness, good.values()))
+            here = [run for run in good.values() if is_here(run.spec.device)]
+            wrong += filter(None, map(staleness, here))
+            elsewhere += len(good) - len(here)
         for experiment in EXPERIMENTS.values():
             if experiment.folder == folder:
                 print("\n".join(_listing(experiment, tier, good, bad)))
-        claimed = {s.hash for x in EXPERIMENTS.values() for s in x.runs(tier).values()}
+        claimed = {
+            same.hash
+            for x in EXPERIMENTS.values()
+            for spec in x.runs(tier).values()
+            for same in spec.on_each_device
+        }
         for name in sorted(good.keys() - claimed):
             print(f"  no label: {store.path(name, 'json')}")
     for line in wrong:
         print(f"wrong: {line}")
+    if elsewhere:
+        print(f"not replayed, for want of their device: {elsewhere} runs")
     return not wrong
 
 
 def staleness(run: StoredRun) -> str | None:
     """Why a run is stale, or None: a replay of its first updates gives its fingerprint no more.
 
-    Bits are asked for on the machine that made the run. On another processor, or under other
-    versions, sums are rounded in another order and the draws part after some twenty updates; there
-    the first batch has to move the parameters alike, and the first two to give like curves.
+    Bits are asked for on the processor that made the run. On another one, or under other versions,
+    sums are rounded in another order and the draws part after some twenty updates; there, and on a
+    GPU, where sums have no order, the first batch has to move the parameters alike, and the first
+    two to give like curves.
     """
     then, now = run.record["first_updates"], beginning(run.spec)
     if now == then:
@@ -65,9 +77,10 @@ def staleness(run: StoredRun) -> str | None:
     reason = f"{run.spec.hash}: stale: its first updates give other parameters now"
     here = {"versions": versions(), "hardware": hardware(run.spec.device)}
     other = {name: mine for name, mine in here.items() if mine != run.record[name]}
-    if other and not (far := _far(then, now)):
+    alike = other or run.spec.device != "cpu"
+    if alike and not (far := _far(then, now)):
         return None
-    if other:
+    if alike:
         reason += f", and not for rounding alone ({', '.join(far)})"
     for name, mine in other.items():
         reason += f"; {name} were {run.record[name]} and are {mine}"
@@ -92,7 +105,10 @@ def _listing(
 ) -> list[str]:
     """A line a label, its seeds together: how many of its runs are done, missing, invalid."""
     rows: dict[Label, Counter[str]] = {}
-    runs = experiment.runs(tier)
+    runs = {
+        name: next((x for x in spec.on_each_device if x.hash in good or x.hash in bad), spec)
+        for name, spec in experiment.runs(tier).items()
+    }
     for name, spec in runs.items():
         state = "done" if spec.hash in good else "invalid" if spec.hash in bad else "missing"
         without = tuple((key, value) for key, value in name if key != "seed")

@@ -77,8 +77,8 @@ def run_spec(
                 saved = time.perf_counter()
         training = run.spent()
         wall, cpu = time.perf_counter(), time.process_time()
-        seen, policies_made = spec.evaluation, run.policies()
-        evaluations = [
+        seen, policies_made = spec.evaluation, [policy.cpu() for policy in run.policies()]
+        evaluations = [  # on the same starts, whichever device they were trained on
             evaluate(run.env, policy, seen.episodes, seen.seed, cap=seen.cap, exact=seen.exact)
             for policy in policies_made
         ]
@@ -182,6 +182,11 @@ class _Training:
             "versions": versions(),
             "hardware": hardware(self.spec.device),
         }
+
+
+def is_here(device: str) -> bool:
+    """Whether this machine has the device "cpu" or "cuda"."""
+    return device == "cpu" or torch.cuda.is_available()
 
 
 def versions() -> dict[str, str]:

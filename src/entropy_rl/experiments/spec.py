@@ -203,6 +203,12 @@ class RunSpec:
         """Of the replicas, or the one."""
         return range(self.seed, self.seed + self.replicas)
 
+    @property
+    def on_each_device(self) -> tuple[RunSpec, ...]:
+        """The spec, and the same on every other device: an experiment takes either's run."""
+        others = (replace(self, device=device) for device in DEVICES if device != self.device)
+        return (self, *others)
+
     def make(self) -> tuple[Core[Any], Any]:
         """The environment and a fresh policy on the spec's device; of replicas the stacked one."""
         preset = Preset(

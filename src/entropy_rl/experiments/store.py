@@ -114,16 +114,16 @@ class Store:
         """The file of the run with the hash ``name``: "json", "npz", "ckpt" or "diverged.pt"."""
         return self.folder / f"{name}.{kind}"
 
-    def has(self, spec: RunSpec) -> bool:
-        """Whether the run is finished: verified, not only looked for.
+    def find(self, spec: RunSpec) -> StoredRun | None:
+        """The finished run of ``spec``, or of the same on another device, verified; or None.
 
         Raises:
             ValueError: it is there and not as it was written.
         """
-        if not self.path(spec.hash, "json").exists():
-            return False
-        self.load(spec.hash)
-        return True
+        for same in spec.on_each_device:
+            if self.path(same.hash, "json").exists():
+                return self.load(same.hash)
+        return None
 
     def save(
         self,

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from entropy_rl import _validate
 from entropy_rl.algorithms import TrainingDiverged
 from entropy_rl.experiments.backends import BACKENDS, Alive
 from entropy_rl.experiments.declaration import Experiment, Label, describe
-from entropy_rl.experiments.runner import CHECKPOINT_SECONDS, run_spec
-from entropy_rl.experiments.spec import RunSpec
+from entropy_rl.experiments.runner import CHECKPOINT_SECONDS, is_here, run_spec
+from entropy_rl.experiments.spec import DEVICES, RunSpec
 from entropy_rl.experiments.store import LOCK, Store
 
 
@@ -57,6 +57,7 @@ def sweep(
     jobs: int = 1,
     backend: str = "loky",
     only: Mapping[str, str] | None = None,
+    device: str = "cpu",
     progress: bool = True,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     policies: Path | None = None,
@@ -64,7 +65,8 @@ def sweep(
     """Make what is missing, the longest first.
 
     A run's numbers depend on its spec alone: not on the order, on jobs, on the backend, or on how
-    often the sweep was killed. (Device and versions being the same; the sidecar names both.)
+    often the sweep was killed. (Versions and hardware being the same; the sidecar names both.) The
+    device is part of the spec, and what was made on another one is there.
 
     Args:
         experiment: whose runs.
@@ -73,28 +75,33 @@ def sweep(
         jobs: runs at a time, of one torch thread each.
         backend: a name of :data:`BACKENDS`: where the runs are made.
         only: parts of a label, such as ``{"policy": "lstm"}``; the others are left out.
+        device: "cpu" or "cuda": where what is missing is trained. Several jobs share one GPU.
         progress: whether to show a bar (needs tqdm); its unit is expected seconds.
         checkpoint_seconds: least time between two checkpoints of a run.
         policies: a folder for the trained policies, or None.
 
     Raises:
         ValueError: a stored run that is not as it was written, another sweep in the same folder, or
-            a tier, part or backend that does not exist, or a backend that cannot begin here.
+            a tier, part or backend that does not exist, or a backend or device that is not here.
         OSError: naming the file that could not be written; or a worker that was killed.
     """
     _validate.positive_integer("jobs", jobs)
     finished = BACKENDS[_validate.choice("backend", backend, BACKENDS)]
+    _validate.choice("device", device, DEVICES)
     store = Store(store.folder.absolute())  # workers may have another working directory
     labels: dict[str, tuple[Label, ...]] = {}
     specs: dict[str, RunSpec] = {}
     for name, spec in experiment.runs(tier, only).items():
+        spec = replace(spec, device=device)
         labels[spec.hash] = (*labels.get(spec.hash, ()), name)
         specs[spec.hash] = spec
     with _alone(store.folder) as token:
         for left in store.folder.glob("*.part"):
             left.unlink()
-        present = tuple(name for name, spec in specs.items() if store.has(spec))
+        present = tuple(name for name, spec in specs.items() if store.find(spec))
         missing = [spec for name, spec in specs.items() if name not in present]
+        if missing and backend == "loky" and not is_here(device):
+            raise _validate.fail("device", "one that this machine has", repr(device))
         missing.sort(key=experiment.cost, reverse=True)
         work = partial(
             _run,

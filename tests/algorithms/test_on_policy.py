@@ -211,6 +211,7 @@ def test_observations_that_the_baseline_cannot_read_are_refused():
         ("clip_gradient", 0.0, "> 0"),
         ("clip_norm", 0.0, "> 0"),
         ("decay", "no", "True or False"),
+        ("beta_decay", 1, "True or False"),
         ("first_visit", 2, "True or False"),
         ("grouping", "row", "did you mean 'rows'"),
         ("options", 3, "a mapping"),

@@ -136,6 +136,16 @@ def test_the_learning_rate_falls_to_nothing_or_stays(decay):
     assert rates == pytest.approx([0.01 * (1 - n / 4 * decay) for n in range(4)])
 
 
+@pytest.mark.parametrize("decay", [True, False])
+def test_the_weight_of_the_entropy_falls_to_nothing_or_stays(decay):
+    trainer, weights = trainer_of(beta=0.3, beta_decay=decay), []
+    learn = trainer.learn
+    trainer.learn = lambda rollout: (weights.append(trainer.context(rollout).beta), learn(rollout))
+    while not trainer.finished:
+        trainer.step()
+    assert weights == pytest.approx([0.3 * (1 - n / 4 * decay) for n in range(4)])
+
+
 def baseline_lessons(trainer):
     """The rollout of one step, and the returns that the baseline was taught, lesson by lesson."""
     lessons, rollouts = [], []

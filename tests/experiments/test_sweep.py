@@ -319,7 +319,7 @@ def test_a_device_that_is_not_here_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="device: expected one that this machine has, got 'cuda'"):
         swept(tmp_path, device="cuda")
-    with pytest.raises(ValueError, match="device: expected .*'cpu'.* got 'gpu'"):
+    with pytest.raises(ValueError, match=r"device: expected .*'cpu'.* got 'gpu'"):
         swept(tmp_path, device="gpu")
 
 

@@ -44,6 +44,7 @@ class OnPolicyConfig:
         entropy: the estimator's name, one of :data:`entropy_rl.estimators.ESTIMATORS`.
             The row's use of the entropy says which of them it takes.
         beta: β ≥ 0, the weight of the entropy, reward per nat.
+        beta_decay: whether β falls linearly to 0 over the training, as the learning rate does.
         beam: candidates of the search of "smoothed_mode", ≥ 1; 1 for every other estimator.
         entropy_baseline: the control variate of the entropy's gradient, one of
             :data:`entropy_rl.algorithms.ENTROPY_BASELINES`, or None: "to_go" (exact, for
@@ -83,6 +84,7 @@ class OnPolicyConfig:
     discount: float = 0.8
     entropy: str = "smoothed"
     beta: float = 0.02
+    beta_decay: bool = False
     beam: int = 1
     entropy_baseline: str | None = None
     reduction: str = "mean"
@@ -123,7 +125,7 @@ class OnPolicyConfig:
         for name in ("learning_rate", "baseline_learning_rate", "clip_gradient", "clip_norm"):
             if getattr(self, name) is not None or name.endswith("rate"):
                 _validate.above(name, getattr(self, name), 0.0)
-        for name in ("decay", "first_visit"):
+        for name in ("beta_decay", "decay", "first_visit"):
             _validate.boolean(name, getattr(self, name))
         self._check_entropy()
         if not isinstance(self.options, Mapping):

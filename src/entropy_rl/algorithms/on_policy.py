@@ -105,6 +105,16 @@ class Trainer:
         self._good = self._snapshot()
 
     @property
+    def left(self) -> float:
+        """The share of the training that is still to come, 1 at first, in whole batches."""
+        return 1 - self.played / (self.batches * self.config.batch)
+
+    @property
+    def beta(self) -> float:
+        """The present weight of the entropy."""
+        return self.config.beta * self.left if self.config.beta_decay else self.config.beta
+
+    @property
     def finished(self) -> bool:
         """Whether all episodes have been played."""
         return self.played >= self.config.episodes
@@ -119,9 +129,8 @@ class Trainer:
         self._good = self._snapshot()
         c = self.config
         if c.decay:
-            rate = c.learning_rate * (1 - self.played / (self.batches * c.batch))
             for group in self.optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = c.learning_rate * self.left
         self.learn(self.play(min(c.batch, c.episodes - self.played)))
 
     def play(self, episodes: int) -> Rollout:
@@ -177,9 +186,9 @@ class Trainer:
                 # Without ratios: whoever weighs a reward for its action weighs this with it.
                 estimate = self._estimate(rollout.obs, chain)
                 entropy = rollout.grid(estimate.value.to(rollout.r_t.dtype))
-            own = c.beta * entropy if use.apart else torch.zeros_like(entropy)
+            own = self.beta * entropy if use.apart else torch.zeros_like(entropy)
             context = Context(
-                rollout, chain, old, weights, values, rollout.r_t, entropy, own, c.beta,
+                rollout, chain, old, weights, values, rollout.r_t, entropy, own, self.beta,
                 c.row_options,
             )  # fmt: skip
             return replace(context, r_t=use.rewards(context))

@@ -15,6 +15,7 @@ from entropy_rl.experiments.declaration import (
     register_experiment,
 )
 from entropy_rl.experiments.figure2 import FIGURE2
+from entropy_rl.experiments.limit import LIMIT
 from entropy_rl.experiments.optimiser import OPTIMISER
 from entropy_rl.experiments.runner import beginning, run_spec
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
@@ -31,6 +32,7 @@ __all__ = [
     "CRITIC",
     "EXPERIMENTS",
     "FIGURE2",
+    "LIMIT",
     "OPTIMISER",
     "SCALING",
     "TABLE1",

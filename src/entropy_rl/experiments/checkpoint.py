@@ -42,7 +42,7 @@ def load_checkpoint(path: Path, spec: RunSpec) -> dict[str, Any]:
     if hashlib.sha256(payload).digest() != digest:
         raise ValueError(f"{path}: truncated or altered")
     try:
-        saved = torch.load(io.BytesIO(payload), weights_only=True, map_location=spec.device)
+        saved = torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")
     except (RuntimeError, pickle.UnpicklingError) as error:
         raise ValueError(f"{path}: unreadable: {error}") from error
     if saved["spec"] != spec.canonical:

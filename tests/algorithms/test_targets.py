@@ -19,7 +19,6 @@ from entropy_rl.algorithms import (
     Targets,
     Trainer,
     gradient_step,
-    register_advantage,
     register_algorithm,
 )
 from entropy_rl.algorithms.rollout import first_visits
@@ -60,11 +59,12 @@ def walks(trainer, rollout):
         yield steps
 
 
-@pytest.mark.parametrize("entropy", ["bonus", "soft_bonus", "soft_apart"])
-@pytest.mark.parametrize("kind", ["return", "toy_gae"])
+@pytest.mark.parametrize("entropy", ["bonus", "soft_bonus", "soft_apart", "soft_log"])
+@pytest.mark.parametrize("kind", ["return", "gae", "n_step", "v_trace"])
 def test_targets_equal_the_plain_loop(kind, entropy, tables):
-    register_advantage("toy_gae", toy_gae)
-    options = {"lambda": Option(0.7, 0.0, 1.0)}
+    """On the policy's own actions the targets of V-trace are those of TD(λ)."""
+    options = {"lambda": 0.7, "n": 2, "clip_rho": 1.0, "clip_c": 1.0}
+    options = {name: Option(value) for name, value in options.items()}
     register_algorithm("toy", Algorithm(kind, "score_function", entropy, options))
     estimator = "smoothed" if entropy == "soft_bonus" else "unbiased_gradient"
     trainer = trainer_of(algorithm="toy", entropy=estimator)
@@ -75,7 +75,7 @@ def test_targets_equal_the_plain_loop(kind, entropy, tables):
         expected = torch.zeros(2, len(rollout))
         ends = cuts = 0
         for steps in walks(trainer, rollout):
-            later_g = later_a = 0.0
+            later_g = later_a = later_two = 0.0
             ends += steps[-1][4]
             cuts += not steps[-1][4]
             for n, reward, v, v_after, ended, h in reversed(steps):
@@ -83,11 +83,18 @@ def test_targets_equal_the_plain_loop(kind, entropy, tables):
                 if kind == "return":
                     later_g = inside + GAMMA * later_g
                     advantage, value = later_g - v, later_g
+                elif kind == "n_step":
+                    last = n == steps[-1][0]
+                    beyond = 0.0 if ended else GAMMA * v_after
+                    value = inside + (beyond if last else GAMMA * later_two)
+                    advantage, later_two = value - v, inside + beyond
                 else:
                     delta = inside + (0.0 if ended else GAMMA * v_after) - v
                     later_a = delta + GAMMA * 0.7 * later_a
                     advantage, value = later_a, later_a + v
-                own = BETA * h if entropy == "soft_apart" else 0.0
+                surprise = -rollout.chain.log_prob[n].item()
+                left_out = {"soft_apart": h, "soft_log": h - surprise}
+                own = BETA * left_out.get(entropy, 0.0)
                 expected[0, n], expected[1, n] = advantage - own, value
     assert ends >= 3
     assert cuts >= 3

@@ -242,7 +242,7 @@ FAULTS = (
     ),
     Fault(
         "the own entropy left in the advantage",
-        "algorithms/choices.py",
+        "algorithms/advantages.py",
         "returns - context.own_tm1 - context.values.v_tm1",
         "returns - context.values.v_tm1",
         (PLAIN, COMBINED),

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from entropy_rl import _validate
-from entropy_rl.algorithms.choices import ADVANTAGES, SURROGATES
+from entropy_rl.algorithms.advantages import ADVANTAGES
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
 from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES, make_critic
 from entropy_rl.algorithms.entropy_critic import Lesson
 from entropy_rl.algorithms.optimisers import make_optimiser
 from entropy_rl.algorithms.precision import WorkingCopy
+from entropy_rl.algorithms.problem import Problem
 from entropy_rl.algorithms.replicas import Replicas
 from entropy_rl.algorithms.rollout import (
     Rollout,
@@ -27,7 +28,8 @@ from entropy_rl.algorithms.rollout import (
     rows_of,
 )
 from entropy_rl.algorithms.snapshot import copied
-from entropy_rl.algorithms.updates import UPDATES, Problem
+from entropy_rl.algorithms.surrogates import SURROGATES
+from entropy_rl.algorithms.updates import UPDATES
 from entropy_rl.conditionals import Chain, prefix_log_weights, select_rows, without_features
 from entropy_rl.envs import Core
 from entropy_rl.estimators import Estimate, estimate_entropy
@@ -181,12 +183,14 @@ class Trainer:
             if rollout.final_obs is not None:
                 final = self.baseline.evaluate(rollout.final_obs)
             values = Values(v_tm1, rollout.next_values(v_tm1, final))
-            entropy = torch.zeros_like(rollout.r_t)
+            entropy = own = torch.zeros_like(rollout.r_t)
             if use.in_rewards:
                 # Without ratios: whoever weighs a reward for its action weighs this with it.
                 estimate = self._estimate(rollout.obs, chain)
                 entropy = rollout.grid(estimate.value.to(rollout.r_t.dtype))
-            own = self.beta * entropy if use.apart else torch.zeros_like(entropy)
+            if use.own is not None and c.entropy != "none":
+                surprise = rollout.grid(-chain.log_prob.to(rollout.r_t.dtype))
+                own = self.beta * use.own(entropy, surprise)
             context = Context(
                 rollout, chain, old, weights, values, rollout.r_t, entropy, own, self.beta,
                 c.row_options,

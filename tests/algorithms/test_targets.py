@@ -25,6 +25,7 @@ from entropy_rl.algorithms.rollout import first_visits
 from entropy_rl.returns import gae
 
 GAMMA, BETA, EPISODES = 0.9, 0.3, 12
+WALKS = Corridor()
 WALK = OnPolicyConfig(
     episodes=4 * EPISODES, batch=EPISODES, minibatches=2, cap=4, discount=GAMMA, beta=BETA
 )
@@ -38,8 +39,8 @@ def toy_gae(context):
     return Targets(advantage - context.own_tm1, advantage + values.v_tm1)
 
 
-def trainer_of(**changes):
-    return Trainer(Corridor(), policy_for(Corridor()), dataclasses.replace(WALK, **changes), 0)
+def trainer_of(env=WALKS, **changes):
+    return Trainer(env, policy_for(env), dataclasses.replace(WALK, **changes), 0)
 
 
 def walks(trainer, rollout):
@@ -61,13 +62,14 @@ def walks(trainer, rollout):
 
 @pytest.mark.parametrize("entropy", ["bonus", "soft_bonus", "soft_apart", "soft_log"])
 @pytest.mark.parametrize("kind", ["return", "gae", "n_step", "v_trace"])
-def test_targets_equal_the_plain_loop(kind, entropy, tables):
+@pytest.mark.parametrize("stops", [False, True])
+def test_targets_equal_the_plain_loop(kind, entropy, stops, tables):
     """On the policy's own actions the targets of V-trace are those of TD(λ)."""
     options = {"lambda": 0.7, "n": 2, "clip_rho": 1.0, "clip_c": 1.0}
     options = {name: Option(value) for name, value in options.items()}
     register_algorithm("toy", Algorithm(kind, "score_function", entropy, options))
     estimator = "smoothed" if entropy == "soft_bonus" else "unbiased_gradient"
-    trainer = trainer_of(algorithm="toy", entropy=estimator)
+    trainer = trainer_of(Corridor(stops=stops), algorithm="toy", entropy=estimator)
     rollout = trainer.play(EPISODES)
     with torch.no_grad():
         targets = ADVANTAGES[kind](trainer.context(rollout))

@@ -11,6 +11,7 @@ FAMILIES = "tests/policies/test_families.py::"
 TARGETS = "tests/algorithms/test_targets.py::"
 USES = "tests/algorithms/test_entropy_uses.py::"
 ROWS = "tests/algorithms/test_rows.py::"
+TRUST = "tests/algorithms/test_trust_region.py::"
 RESUME = "tests/algorithms/test_resume.py::"
 LOOP = "tests/algorithms/test_on_policy.py::"
 CRITIC = "tests/algorithms/test_entropy_critic.py::"
@@ -243,9 +244,47 @@ FAULTS = (
     Fault(
         "the own entropy left in the advantage",
         "algorithms/advantages.py",
-        "returns - context.own_tm1 - context.values.v_tm1",
-        "returns - context.values.v_tm1",
+        """returns = discounted_returns(context.r_t, context.rollout.discount_t)
+    return Targets(returns - context.own_tm1 -""",
+        """returns = discounted_returns(context.r_t, context.rollout.discount_t)
+    return Targets(returns -""",
         (PLAIN, COMBINED),
+    ),
+    Fault(
+        "a cut does not end n steps",
+        "algorithms/advantages.py",
+        """        int(context.options["n"]),
+        _uncut(context),""",
+        """        int(context.options["n"]),""",
+        (PLAIN,),
+    ),
+    Fault(
+        "V-trace leaves the own entropy in",
+        "algorithms/advantages.py",
+        "Targets(advantage - own, value)",
+        "Targets(advantage, value)",
+        (PLAIN,),
+    ),
+    Fault(
+        "the exact entropy where the surprise belongs",
+        "algorithms/entropy.py",
+        "return entropy_tm1 - surprise_tm1",
+        "return 0 * entropy_tm1",
+        (PLAIN, COMBINED),
+    ),
+    Fault(
+        "the step of the trust region not scaled",
+        "algorithms/trust_region.py",
+        "0.5**k * length * direction",
+        "0.5**k * direction",
+        (TRUST + "test_the_step_is_the_natural_gradient",),
+    ),
+    Fault(
+        "no bound on the divergence",
+        "algorithms/trust_region.py",
+        'value < loss and _divergence(minibatch) <= options["radius"]',
+        "value < loss",
+        (TRUST + "test_where_no_step_helps_the_parameters_stay",),
     ),
     Fault(
         "the entropy in the return weighted twice",

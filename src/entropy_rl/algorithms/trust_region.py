@@ -29,7 +29,7 @@ def trust_region_step(problem: Problem) -> Minibatch:
 
     Raises:
         ValueError: a policy whose graph has no second derivative: in half precision, or "lstm",
-            whose chain is one node.
+            whose steps are one node.
     """
     options, parameters = problem.options, problem.parameters
     loss, before = problem.losses()
@@ -93,7 +93,7 @@ def _curvature(problem: Problem, gradient: Tensor) -> Callable[[Tensor], Tensor]
     # A graph that ends where it cannot be derived again gives zeros, and says nothing.
     derived = first.requires_grad and bool((slope(first @ gradient, False) != 0).any())
     if not derived and bool((gradient != 0).any()):
-        raise _validate.fail("policy", "one that can be derived twice", "one that cannot")
+        raise _validate.fail("policy", "one that can be derived twice", "'lstm' or half precision")
     return lambda v: slope(first @ v, False) + damping * v
 
 

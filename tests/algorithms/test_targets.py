@@ -103,6 +103,65 @@ def test_targets_equal_the_plain_loop(kind, entropy, stops, tables):
     assert torch.allclose(torch.stack(found), expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("kind", ["gae", "n_step", "v_trace"])
+def test_targets_of_stretches_equal_the_plain_loop(kind, tables):
+    """Columns in which episodes end, are truncated and begin, over two batches."""
+    options = {"lambda": 0.7, "n": 3, "clip_rho": 1.0, "clip_c": 1.0}
+    options = {name: Option(value) for name, value in options.items()}
+    register_algorithm("toy", Algorithm(kind, "score_function", "bonus", options))
+    changes = {"continuing": True, "cap": 7, "baseline": "value"}
+    trainer = trainer_of(Corridor(stops=True), algorithm="toy", **changes)
+    kinds = set()
+    for _ in range(2):
+        rollout = trainer.play(EPISODES)
+        with torch.no_grad():
+            found = ADVANTAGES[kind](trainer.context(rollout))
+        v, v_after, ends, cuts = seen_by_the_walkers(trainer, rollout)
+        kinds |= {(bool(e), bool(c)) for e, c in zip(ends.flatten(), cuts.flatten(), strict=True)}
+        r, T = rollout.r_t, len(rollout.r_t)
+        for b in range(EPISODES):
+            later = 0.0
+            for t in reversed(range(T)):
+                beyond = 0.0 if ends[t, b] else GAMMA * v_after[t, b]
+                if kind == "n_step":
+                    value, weight, k = r[t, b].item(), GAMMA, t
+                    while k - t < 2 and not (ends[k, b] or cuts[k, b]):
+                        k += 1
+                        value, weight = value + weight * r[k, b], weight * GAMMA
+                    expected = value + (0.0 if ends[k, b] else weight * v_after[k, b]) - v[t, b]
+                else:
+                    on = 0.0 if ends[t, b] or cuts[t, b] else GAMMA * 0.7 * later
+                    expected = later = r[t, b] + beyond - v[t, b] + on
+                targets = float(expected), float(expected + v[t, b])
+                assert [x[t, b].item() for x in found] == pytest.approx(targets, abs=1e-5)
+    assert kinds == {(False, False), (True, False), (False, True)}
+
+
+def seen_by_the_walkers(trainer, rollout):
+    """v here, v there, whether it ended and whether it was cut, ``(T, B)``, from the places."""
+    place = rollout.grid((rollout.obs[:, 0] * GOAL).round())
+    after = place + rollout.grid(rollout.chain.actions[:, 0].float())
+    network = trainer.baseline.network
+    with torch.no_grad():
+        v, v_after = (network(see(x)).squeeze(-1) for x in (place, after))
+    ends = after >= GOAL
+    cuts = (after == 3) & ~ends
+    cuts[-1] = ~ends[-1]
+    goes_on = ~(ends | cuts)[:-1]
+    assert torch.equal(place[1:][goes_on], after[:-1][goes_on])
+    assert (place[1:][~goes_on] < 5).all(), "a fresh one begins"
+    return v, v_after, ends, cuts
+
+
+def test_a_stretch_goes_on_where_the_last_one_was_cut():
+    trainer = trainer_of(continuing=True, cap=3)
+    first, second = trainer.play(EPISODES), trainer.play(EPISODES)
+    assert torch.equal(first.running.place, (second.obs[:EPISODES, 0] * GOAL).round().long())
+    assert trainer.running is second.running
+    assert len(first) == len(second) == 3 * EPISODES
+    assert trainer_of(cap=3).play(EPISODES).running is None
+
+
 @pytest.mark.parametrize("grouping", ["episodes", "rows"])
 def test_a_sum_is_over_the_steps_of_an_episode(grouping):
     trainer = trainer_of(reduction="sum", grouping=grouping)

@@ -23,6 +23,7 @@ STREAMS = "tests/test_streams.py::"
 STACKED = "tests/policies/test_stacked_policies.py::"
 REPLICAS = "tests/algorithms/test_stacked_training.py::"
 TABLE3 = "tests/experiments/test_table3.py::"
+STRETCHES = TARGETS + "test_targets_of_stretches_equal_the_plain_loop"
 PLAIN = TARGETS + "test_targets_equal_the_plain_loop"
 COMBINED = USES + "test_an_estimator_is_right_exactly_where_the_use_says_so"
 
@@ -256,7 +257,21 @@ FAULTS = (
         """        int(context.options["n"]),
         _uncut(context),""",
         """        int(context.options["n"]),""",
-        (PLAIN,),
+        (STRETCHES,),
+    ),
+    Fault(
+        "a cut does not end the return of GAE",
+        "algorithms/advantages.py",
+        "*values, _uncut(context) * _option(context)",
+        "*values, _option(context)",
+        (STRETCHES,),
+    ),
+    Fault(
+        "what goes on does not begin where it stopped",
+        "algorithms/on_policy.py",
+        "running=self.running,",
+        "running=None,",
+        (TARGETS + "test_a_stretch_goes_on_where_the_last_one_was_cut",),
     ),
     Fault(
         "V-trace leaves the own entropy in",

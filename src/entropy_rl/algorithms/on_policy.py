@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from itertools import count
 from typing import Any
 
@@ -104,6 +104,7 @@ class Trainer:
         self.batches = -(-config.episodes // config.batch)
         self.played = self.steps = self.updates = 0
         self.curves: dict[str, list[Any]] = {}
+        self.running: Any = None
         self._good = self._snapshot()
 
     @property
@@ -139,9 +140,12 @@ class Trainer:
         """Play ``episodes`` episodes with the present policy, or with each of its replicas."""
         c, every = self.config, episodes * len(self.replicas)
         with torch.set_grad_enabled(c.keeps_graph):
-            return play_episodes(
-                self.env, self._sample, every, c.cap, c.discount, self.generator, self.updates
-            )
+            rollout = play_episodes(
+                self.env, self._sample, every, c.cap, c.discount, self.generator, self.updates,
+                continuing=c.continuing, running=self.running,
+            )  # fmt: skip
+        self.running = rollout.running
+        return rollout
 
     def learn(self, rollout: Rollout) -> None:
         """All updates on a batch of episodes, by whichever version of the policy it was played.
@@ -239,21 +243,34 @@ class Trainer:
         if self.critic is not None:
             self.critic.load_state_dict(state["critic"])
         self.generator.set_state(state["generator"])
+        self.running = self._begun(state.get("running"))
         self.played, self.steps, self.updates = state["counts"]
         self.curves = copied(state["curves"])
         self._good = self._snapshot()
 
     def _snapshot(self) -> dict[str, Any]:
         """The state without its curves, which only grow."""
-        critic = {} if self.critic is None else {"critic": self.critic.state_dict()}
+        parts: dict[str, Any] = {} if self.critic is None else {"critic": self.critic.state_dict()}
+        if self.running is not None:
+            parts["running"] = copied(
+                {x.name: getattr(self.running, x.name) for x in fields(self.running)}
+            )
         return {
-            **critic,
+            **parts,
             "policy": copied(self.policy.state_dict()),
             "optimiser": copied(self.optimiser.state_dict()),
             "baseline": self.baseline.state_dict(),
             "generator": self.generator.get_state(),
             "counts": (self.played, self.steps, self.updates),
         }
+
+    def _begun(self, tensors: dict[str, Tensor] | None) -> Any:
+        """The episodes that go on, from the fields of their state."""
+        if tensors is None:
+            return None
+        kind = type(self.env.reset(1, generator=torch.Generator().manual_seed(0)))
+        device = next(self.policy.parameters()).device
+        return kind(**{name: x.clone().to(device) for name, x in tensors.items()})
 
     def _stale(self, rollout: Rollout) -> bool:
         """Whether another version of the policy played it."""
@@ -336,6 +353,16 @@ class Trainer:
                 self._require_finite("baseline loss", loss)
         return loss
 
+    def _merits(self, rollout: Rollout) -> Iterator[tuple[str, Tensor]]:
+        """Of every episode; where they go on, of those that ended, or what it was before."""
+        for name, merit in rollout.merits.items():
+            if not self.config.continuing:
+                yield name, merit
+            elif len(ended := merit[~merit.isnan()]):
+                yield name, ended
+            else:
+                yield name, merit.new_tensor(self.curves.get(name, [torch.nan])[-1:])
+
     def _learn_critic(self, lessons: list[Lesson]) -> Tensor | None:
         """Only when every update on the actions is made: until then it must not have seen them."""
         critic, loss = self.critic, None
@@ -368,7 +395,7 @@ class Trainer:
             "return": mean(discounts @ rewards),
             "entropy": entropy,
             "baseline_loss": loss,
-            **{name: mean(merit.double()) for name, merit in rollout.merits.items()},
+            **{name: mean(merit.double()) for name, merit in self._merits(rollout)},
         }
         if critic_loss is not None:
             found["critic_loss"] = critic_loss

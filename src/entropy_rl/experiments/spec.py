@@ -205,7 +205,7 @@ class RunSpec:
 
     @property
     def on_each_device(self) -> tuple[RunSpec, ...]:
-        """The spec, and the same on every other device: an experiment takes either's run."""
+        """The spec and the same on every other device; an experiment takes either's run."""
         others = (replace(self, device=device) for device in DEVICES if device != self.device)
         return (self, *others)
 

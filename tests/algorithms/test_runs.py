@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 from corridor import Corridor
-from gymnasium import spaces
 
 from entropy_rl.algorithms import (
     ALGORITHMS,
@@ -26,7 +25,7 @@ from entropy_rl.algorithms import (
 from entropy_rl.algorithms.runs import load_run
 from entropy_rl.cli import main
 from entropy_rl.envs.exact import hunters_mdp, policy_value
-from entropy_rl.policies import load_policy, make_policy
+from entropy_rl.policies import load_policy
 
 TINY = preset("hunters-small").but(episodes=256)
 
@@ -61,9 +60,16 @@ def test_evaluation_is_reproducible_and_reports_the_unfinished():
     assert evaluate(env, policy, 50, greedy=True, cap=20).episodes == 50
 
 
-@pytest.mark.parametrize("name", PRESETS)
-@pytest.mark.parametrize("family", ["independent", "lstm", "mmdp", "commnet"])
-def test_every_preset_runs_with_every_family(name, family):
+DISCRETE = ["independent", "lstm", "mmdp", "commnet"]
+FITTING = [
+    (name, family)
+    for name, chosen in PRESETS.items()
+    for family in (["gaussian"] if chosen.policy == "gaussian" else DISCRETE)
+]
+
+
+@pytest.mark.parametrize(("name", "family"), FITTING)
+def test_every_preset_runs_with_every_family_that_fits(name, family):
     chosen = preset(name).but(episodes=4, batch=2, minibatches=1, cap=3).with_policy(family)
     run = run_preset(chosen, 0, evaluation_episodes=2, evaluation_cap=5)
     assert run.result.curves["episodes"][-1] == 4
@@ -169,9 +175,11 @@ def test_a_run_that_diverged_is_one_line_on_the_command_line(tmp_path, diverging
 
 
 def test_a_greedy_policy_without_steps_is_refused():
-    box = spaces.Box(-1, 1, (2,))
+    """One without a mode of its own: a Gaussian has one."""
     with pytest.raises(ValueError, match="policy: expected a step policy"):
-        evaluate(Corridor(), make_policy("gaussian", box, box), greedy=True)
+        evaluate(Corridor(), torch.nn.Linear(1, 1), greedy=True)
+    env, policy = preset("pendulum").make(0)
+    assert evaluate(env, policy, 2, greedy=True, cap=3).length == 3
 
 
 @pytest.mark.parametrize(
@@ -217,15 +225,16 @@ def test_list_names_what_the_commands_take(capsys):
     }
     assert {"hunters-small", "bandit"} <= set(names["train PRESET"])
     assert "reinforce" in names["train --algorithm"]
-    assert names["train --policy"] == ["independent", "lstm", "mmdp", "commnet"]
+    assert names["train --policy"] == [*DISCRETE, "gaussian"]
     assert "unbiased_gradient" in names["train --entropy"]
     assert "zhang2018.thm4" in names["verify CLAIMS"]
-    quick = ["--episodes", "2", "--evaluation-episodes", "1", "--quiet"]
+    quick = ["--episodes", "16", "--evaluation-episodes", "1", "--quiet"]
     for title, listed in names.items():
         flag = title.removeprefix("train ")
         for name in listed if flag.startswith("--") else ():
             needed = what_a_row_needs(name) if flag == "--algorithm" else []
-            assert main(["train", "bandit", flag, name, *needed, *quick]) == 0
+            game = "pendulum" if name == "gaussian" else "bandit"
+            assert main(["train", game, flag, name, *needed, *quick]) == 0
 
 
 def what_a_row_needs(name):

@@ -237,6 +237,13 @@ def test_the_baseline_makes_as_many_steps_as_the_policy(grouping):
     assert sum(map(len, lessons)) == 3 * len(rollout)
 
 
+def test_the_baseline_makes_as_many_steps_as_it_is_told():
+    trainer = trainer_of(baseline_epochs=5, baseline_minibatches=4)
+    rollout, lessons = baseline_lessons(trainer)
+    assert (len(lessons), trainer.updates) == (5 * 4, 2)
+    assert sum(map(len, lessons)) == 5 * len(rollout)
+
+
 def test_the_running_baseline_remembers_whole_episodes():
     rollout, lessons = baseline_lessons(trainer_of(baseline="running"))
     assert len(rollout) > sum(map(len, lessons)) == EPISODES

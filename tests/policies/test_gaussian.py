@@ -9,8 +9,8 @@ from entropy_rl.policies import GaussianPolicy
 from enumeration import F64, box, randomise, seeded
 
 
-def gaussian(d=3):
-    policy = randomise(GaussianPolicy(box(2), box(d), hidden_size=4), 0, 0.5)
+def gaussian(d=3, variance="local"):
+    policy = randomise(GaussianPolicy(box(2), box(d), hidden_size=4, variance=variance), 0, 0.5)
     return policy, torch.randn(6, 2, generator=seeded(1), dtype=F64)
 
 
@@ -18,9 +18,10 @@ def normal(policy, obs):
     return MultivariateNormal(policy.parameters_of(obs)[0], policy.covariance(obs))
 
 
+@pytest.mark.parametrize("variance", ["global", "local", "product", "clipped"])
 @pytest.mark.parametrize("d", [1, 3])
-def test_gaussian_is_the_multivariate_normal(d):
-    policy, obs = gaussian(d)
+def test_gaussian_is_the_multivariate_normal(d, variance):
+    policy, obs = gaussian(d, variance)
     chain, joint = policy.sample(obs, seeded(2)), normal(policy, obs)
     assert torch.allclose(chain.log_prob, joint.log_prob(chain.actions), atol=1e-10, rtol=1e-10)
     assert torch.allclose(chain.entropies.sum(-1), joint.entropy(), atol=1e-10, rtol=1e-10)
@@ -134,3 +135,37 @@ def test_half_precision_networks_have_single_precision_log_probs(dtype):
     assert policy.covariance(obs).dtype == torch.float32
     chain.log_prob.sum().backward()
     assert all(p.grad.dtype == dtype and p.grad.isfinite().all() for p in policy.parameters())
+
+
+def test_the_four_schemes_of_the_variance():
+    """As liu2020's Table 1 has them, from the same network."""
+    found, local = {}, None
+    for variance in ("local", "global", "product", "clipped"):
+        policy, obs = gaussian(variance=variance)
+        if variance == "local":
+            local = policy.parameters_of(obs)[1]
+        else:
+            policy.head.load_state_dict(gaussian()[0].head.state_dict())
+            policy.torso.load_state_dict(gaussian()[0].torso.state_dict())
+            policy.log_std.data = torch.tensor([0.3, -0.2, 0.1], dtype=F64)
+        found[variance] = policy.parameters_of(obs)[1]
+    shared = torch.tensor([0.3, -0.2, 0.1], dtype=F64).expand_as(local)
+    assert torch.equal(found["local"], local)
+    assert torch.equal(found["global"], shared)
+    assert torch.allclose(found["product"], shared + local)
+    assert torch.allclose(found["clipped"], shared - 0.5 * (1 - local.tanh()))
+    assert (found["clipped"] < shared).all(), "Δσ below 1"
+    assert (found["product"] > shared).any(), "control: without the clip it is not"
+
+
+def test_the_mode_is_where_the_density_is_highest():
+    policy, obs = gaussian(variance="global")
+    mode = policy.mode(obs)
+    top = policy.conditionals(obs, mode).log_prob
+    for step in torch.randn(20, *mode.shape, generator=seeded(3), dtype=F64):
+        assert (policy.conditionals(obs, mode + 0.1 * step).log_prob < top).all()
+
+
+def test_a_scheme_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match=r"variance: .*did you mean 'global'"):
+        GaussianPolicy(box(2), box(1), variance="globl")

@@ -67,6 +67,8 @@ class OnPolicyConfig:
         baseline_hidden: width of the value network's hidden layer.
         baseline_optimiser: of the value network, as ``optimiser``.
         baseline_learning_rate: of the value network, > 0.
+        baseline_epochs: how often the value network goes through a batch, ≥ 1; None: ``epochs``.
+        baseline_minibatches: into how many parts it takes the batch, ≥ 1; None: ``minibatches``.
         first_visit: whether the value network learns from the first visit to a state only.
         options: hyper-parameters of the algorithm's row that differ from its defaults; numbers in
             the range that the row states.
@@ -102,6 +104,8 @@ class OnPolicyConfig:
     baseline_hidden: int = 64
     baseline_optimiser: str = "adam"
     baseline_learning_rate: float = 3e-3
+    baseline_epochs: int | None = None
+    baseline_minibatches: int | None = None
     first_visit: bool = False
     options: Mapping[str, float] = field(default_factory=dict)
     precision: str = "float32"
@@ -110,9 +114,13 @@ class OnPolicyConfig:
         sizes = ("episodes", "batch", "minibatches", "epochs", "cap", "beam", "baseline_hidden")
         for name in sizes:
             _validate.positive_integer(name, getattr(self, name))
+        for name in ("baseline_epochs", "baseline_minibatches"):
+            if getattr(self, name) is not None:
+                _validate.positive_integer(name, getattr(self, name))
         _validate.choice("grouping", self.grouping, GROUPINGS)
-        if self.grouping == "episodes" and self.minibatches > self.batch:
-            raise _validate.fail("minibatches", f"at most batch = {self.batch}", self.minibatches)
+        for name in ("minibatches", "baseline_minibatches"):
+            if self.grouping == "episodes" and (getattr(self, name) or 1) > self.batch:
+                raise _validate.fail(name, f"at most batch = {self.batch}", getattr(self, name))
         _validate.between("discount", self.discount, 0.0, 1.0)
         _validate.at_least("beta", self.beta, 0.0)
         for name, options in (

@@ -68,18 +68,20 @@ def evaluate(
         policy: a policy for its spaces.
         episodes: how many, ≥ 1.
         seed: of the starts and the draws, in [0, 2⁶³).
-        greedy: the most likely component at each step instead of a sampled one.
+        greedy: the most likely action instead of a sampled one: the policy's own ``mode`` if it has
+            one, else the most likely component at each step.
         cap: steps after which an episode counts as unfinished, ≥ 1.
         exact: whether to give what the environment has in closed form too.
 
     Raises:
-        ValueError: a size below 1, a seed out of range, a greedy policy without steps, an
+        ValueError: a size below 1, a seed out of range, a greedy policy without mode or steps, an
             environment without a closed form.
     """
     _validate.positive_integer("episodes", episodes)
     _validate.positive_integer("cap", cap)
     _validate.seed("seed", seed)
-    if _validate.boolean("greedy", greedy):
+    mode = getattr(policy, "mode", None)
+    if _validate.boolean("greedy", greedy) and mode is None:
         check_steps(policy)
     closed_form = env.closed_form if isinstance(env, ClosedForm) else None
     if _validate.boolean("exact", exact) and closed_form is None:
@@ -87,7 +89,7 @@ def evaluate(
 
     def act(obs: Observation) -> Tensor:
         if greedy:
-            return beam_search(policy, obs)
+            return beam_search(policy, obs) if mode is None else mode(obs)
         chain: Conditionals = policy.sample(obs, generator)
         return chain.actions
 

@@ -346,9 +346,9 @@ class Trainer:
         else:
             rows = torch.arange(len(rollout), device=value.device)
         loss = torch.zeros((), device=value.device)
-        # As many steps as the policy makes, on parts of the same kind.
-        for _ in range(c.epochs):
-            for chosen in minibatch_rows(rollout, rows, c.minibatches, self._shuffle):
+        parts = c.baseline_minibatches or c.minibatches
+        for _ in range(c.baseline_epochs or c.epochs):
+            for chosen in minibatch_rows(rollout, rows, parts, self._shuffle):
                 loss = self.baseline.learn(rows_of(rollout.obs, chosen), value[chosen])
                 self._require_finite("baseline loss", loss)
         return loss

@@ -149,7 +149,7 @@ PRESETS: dict[str, Preset] = {
         ),
         "this project's: 39 batches of 16 stretches of 128 steps; β of the code of liu2020",
         environment_options={"reward_shift": 8.0, "reward_scale": 1 / 8},
-        policy_options={"hidden_size": 64, "layers": 2},
+        policy_options={"hidden_size": 64, "layers": 2, "variance": "global"},
     ),
 }
 

@@ -25,8 +25,15 @@ DEVICES = ("cpu", "cuda")
 # that value it is not written, so that a new field changes the hash of no run that is stored. A
 # value here is not a default: it may never change.
 LATER: dict[str, dict[str, Any]] = {
-    "config": {"baseline_optimiser": "adam", "beta_decay": False, "continuing": False},
+    "config": {
+        "baseline_optimiser": "adam",
+        "beta_decay": False,
+        "continuing": False,
+        "baseline_epochs": None,
+        "baseline_minibatches": None,
+    },
     "evaluation": {"exact": False},
+    "gaussian": {"variance": "local"},
 }
 
 

@@ -13,6 +13,8 @@ from entropy_rl.conditionals import GaussianConditionals
 from entropy_rl.networks import mlp
 from entropy_rl.policies._spaces import action_dimensions, observation_size
 
+VARIANCES = ("global", "local", "product", "clipped")
+
 
 class GaussianPolicy(nn.Module):
     """aᵢ | s, a_<i ~ N(mᵢ(s) + Σ_{j<i} Lᵢⱼ(s) (aⱼ - mⱼ(s)), σᵢ²(s)).
@@ -20,16 +22,29 @@ class GaussianPolicy(nn.Module):
     Jointly a ~ N(m, B diag(σ²) Bᵀ) with B = (I - L)⁻¹ and L strictly lower triangular, so every
     multivariate normal is of this form and log|Σ| = 2 Σᵢ log σᵢ.
 
+    With g a parameter for each component and l(s) an output of the network, log σ(s) is
+
+    ============  ======================  ======================================
+    ``variance``  log σ(s)                liu2020, Table 1
+    ============  ======================  ======================================
+    ``global``    g                       scheme 1, global σ
+    ``local``     l(s)                    scheme 2, local σ
+    ``product``   g + l(s)                scheme 3, global σ times local Δσ
+    ``clipped``   g - ½ (1 - tanh l(s))   scheme 4, Δσ kept below 1
+    ============  ======================  ======================================
+
     Args:
         observation_space: a Box of one axis.
         action_space: a Box of one axis; its bounds are not enforced.
         hidden_size: width of the torso.
         layers: number of hidden layers.
+        variance: how σ depends on the state.
 
     Raises:
-        ValueError: a space of another kind, or a size below 1.
+        ValueError: a space of another kind, a size below 1, an unknown name.
 
-    Source: zhang2018, Theorem 2 and Appendix B.
+    Source: zhang2018, Theorem 2 and Appendix B; liu2020, §4.2 (the clip of scheme 4 is that of its
+    authors' code).
     """
 
     def __init__(
@@ -38,8 +53,10 @@ class GaussianPolicy(nn.Module):
         action_space: spaces.Space[Any],
         hidden_size: int = 64,
         layers: int = 1,
+        variance: str = "local",
     ) -> None:
         super().__init__()
+        self.variance = _validate.choice("variance", variance, VARIANCES)
         _validate.positive_integer("hidden_size", hidden_size)
         _validate.positive_integer("layers", layers)
         self.observation_space, self.action_space = observation_space, action_space
@@ -47,6 +64,8 @@ class GaussianPolicy(nn.Module):
         size = observation_size(observation_space)
         self.torso = mlp([size] + [hidden_size] * layers, nn.Tanh, activate_last=True)
         self.head = nn.Linear(hidden_size, 2 * self.d + self.d * self.d)
+        if variance != "local":
+            self.log_std = nn.Parameter(torch.zeros(self.d))
         self.config: dict[str, Any] = {}
 
     def parameters_of(self, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -64,8 +83,21 @@ class GaussianPolicy(nn.Module):
         out = self.head(self.torso(x.to(self.head.weight.dtype)))
         if out.dtype in (torch.bfloat16, torch.float16):
             out = out.float()
-        mean, log_std, lower = out.split([self.d, self.d, self.d * self.d], -1)
+        mean, local, lower = out.split([self.d, self.d, self.d * self.d], -1)
+        log_std = self._log_std(local)
         return mean, log_std, lower.unflatten(-1, (self.d, self.d)).tril(-1)
+
+    def _log_std(self, local: Tensor) -> Tensor:
+        if self.variance == "local":
+            return local
+        shared = self.log_std.to(local.dtype).expand_as(local)
+        if self.variance == "global":
+            return shared
+        return shared + (local if self.variance == "product" else -0.5 * (1 - local.tanh()))
+
+    def mode(self, obs: Tensor) -> Tensor:
+        """The most likely action, m(s), ``(*batch, d)``."""
+        return self.parameters_of(obs)[0]
 
     def covariance(self, obs: Tensor) -> Tensor:
         """Σ = B diag(σ²) Bᵀ with B = (I - L)⁻¹, shape ``(*batch, d, d)``."""

@@ -23,9 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from entropy_rl import _validate
@@ -36,10 +35,6 @@ from entropy_rl.estimators import ESTIMATORS, entropy_to_go, exact
 from entropy_rl.losses import entropy_loss
 from entropy_rl.returns import soft_rewards
 from entropy_rl.stepwise import Observation
-
-if TYPE_CHECKING:
-    from entropy_rl.algorithms.config import OnPolicyConfig
-    from entropy_rl.envs import Core
 
 
 def rewards_as_they_are(context: Context) -> Tensor:
@@ -175,20 +170,3 @@ ENTROPY_BASELINES: dict[str, EntropyBaseline] = {
     ),
     "critic": EntropyBaseline("unbiased_gradient", critic=EntropyCritic),
 }
-
-
-def make_critic(env: Core[Any], policy: Any, config: OnPolicyConfig) -> EntropyCritic | None:
-    """The critic that the configuration names, if it names one, on the policy's device.
-
-    Its initial weights are drawn from torch's global generator.
-
-    Raises:
-        ValueError: actions or observations that are not for a critic.
-    """
-    row = ENTROPY_BASELINES.get(config.entropy_baseline or "")
-    if row is None or row.critic is None:
-        return None
-    device = next(policy.parameters()).device
-    start = env.reset(1, generator=torch.Generator(device).manual_seed(0), device=device)
-    sizes = config.baseline_hidden, config.baseline_learning_rate
-    return row.critic(policy, env.observe(start), *sizes)

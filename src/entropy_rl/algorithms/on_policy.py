@@ -14,7 +14,8 @@ from entropy_rl import _validate
 from entropy_rl.algorithms.advantages import ADVANTAGES
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
-from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES, make_critic
+from entropy_rl.algorithms.critics import make_critic
+from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES
 from entropy_rl.algorithms.entropy_critic import Lesson
 from entropy_rl.algorithms.optimisers import make_optimiser
 from entropy_rl.algorithms.precision import WorkingCopy

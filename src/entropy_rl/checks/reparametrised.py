@@ -13,7 +13,14 @@ from torch import Tensor
 from entropy_rl.checks._base import Check, Refutation, checks
 from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, relative_error, worst
 from entropy_rl.checks._instances import F64, SEEDS, seeded
-from entropy_rl.tabular import FiniteMDP, evaluate_policy, expected_return, occupancy
+from entropy_rl.checks.soft_gradient import one_decision
+from entropy_rl.tabular import (
+    FiniteMDP,
+    evaluate_policy,
+    expected_return,
+    occupancy,
+    policy_gradient,
+)
 
 _STATES, _ALPHA, _NODES = 3, 0.5, 64
 _REACH, _STEP = 18.0, 0.05  # of the grid on which densities are integrated
@@ -248,15 +255,15 @@ def discrete_actions() -> Refutation:
     noise = torch.logit((torch.arange(2000, dtype=F64) + 0.5) / 2000)
     arm = torch.where(z + noise > 0, 1.0, 0.0) + 0.0 * z
     relaxed = torch.sigmoid(z + noise)
-    true = torch.sigmoid(z)
-    held, soft, found = (float(_gradient(x.mean(), z)) for x in (arm, relaxed, true))
+    held, soft = (float(_gradient(x.mean(), z)) for x in (arm, relaxed))
+    true = policy_gradient(one_decision(1.0, 0.0), torch.zeros(2, 2, dtype=F64))
     return Refutation(
         "liu2020.discrete",
         witness="two arms that pay 1 and 0, undecided: with its noise held the arm is a step "
         f"function of the logit. Relaxed at temperature 1 the mean is {soft:.4f}, 1/6",
         printed=held,
-        found=found,
+        found=float(true[0, 0]),
         least=LEAST,
-        functions=(),
+        functions=("entropy_rl.tabular.policy_gradient",),
         quantity="mean derivative of the reward by the better arm's logit",
     )

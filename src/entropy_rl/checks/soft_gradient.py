@@ -203,8 +203,8 @@ def entropy_inside_the_sum() -> Refutation:
     return Refutation(
         "liu2020.eq19",
         witness="one decision, two arms that pay 1 and 0, logits (1, 0), α = .6: p(1-p)(1 - 2α) "
-        f"for p(1-p)(1 - α). The log form (20) gives {found:.4f} as well, so (19) and (20) contradict "
-        "each other as printed",
+        f"for p(1-p)(1 - α). The log form (20) gives {found:.4f} as well, so (19) and (20) "
+        "contradict each other as printed",
         printed=printed,
         found=found,
         least=LEAST,

@@ -90,6 +90,10 @@ class Path(NamedTuple):
     value: Tensor
     visits: Tensor
 
+    def mean(self, terms: Tensor) -> Tensor:
+        """Σ_s η(s) E_ε[terms(s, ε)] of terms ``(S, n)``."""
+        return self.visits @ terms @ self.weights
+
 
 def path(process: Smooth, mean: Tensor, log_std: Tensor, alpha: float) -> Path:
     """The policy's values and visits, with a finite process whose "actions" are the noise."""
@@ -157,28 +161,19 @@ def reparametrised_gradient() -> Check:
             q = process.q(p.value, p.actions)
             inside = q + alpha * p.surprise  # line 14 of SAC1, for each noise
             true = _gradient(by_density(process, mean, log_std, alpha), mean, log_std)
-
-            def error(
-                terms: Tensor,
-                visits: Tensor = p.visits,
-                *,
-                weights: Tensor = p.weights,
-                true: Tensor = true,
-                leaves: tuple[Tensor, Tensor] = (mean, log_std),
-            ) -> float:
-                return relative_error(_gradient(visits @ terms @ weights, *leaves), true)
-
+            leaves = (mean, log_std)
             residual = max(
                 residual,
-                error(inside),
+                relative_error(_gradient(p.mean(inside), *leaves), true),
                 worst(inside.detach() @ p.weights, p.value),  # line 12 of SAC1
             )
-            if alpha:
-                wrong[names[0]].append(error(q))
-                level = torch.full_like(p.visits, float(p.visits.mean()))
-                wrong[names[1]].append(error(inside, level))
-                own = alpha * (p.surprise @ p.weights).unsqueeze(-1)
-                wrong[names[2]].append(error(inside + own))
+            if not alpha:
+                continue
+            level = p._replace(visits=torch.full_like(p.visits, float(p.visits.mean())))
+            own = alpha * (p.surprise @ p.weights).unsqueeze(-1)
+            variants = (p.mean(q), level.mean(inside), p.mean(inside + own))
+            for name, variant in zip(names, variants, strict=True):
+                wrong[name].append(relative_error(_gradient(variant, *leaves), true))
         residual = max(residual, _deterministic_limit(process, mean))
     return Check(
         "liu2020.rpg26-31",
@@ -203,7 +198,7 @@ def _deterministic_limit(process: Smooth, mean: Tensor) -> float:
     value, visits = evaluate_policy(mdp, nothing).value, occupancy(mdp, nothing).detach()
     ours = _gradient(visits @ process.q(value, mean[:, None])[:, 0], mean)
     p = path(process, mean, torch.full_like(mean, math.log(1e-6)), 0.0)
-    near = _gradient(p.visits @ process.q(p.value, p.actions) @ p.weights, mean)
+    near = _gradient(p.mean(process.q(p.value, p.actions)), mean)
     return max(relative_error(ours, true), relative_error(near, true))
 
 
@@ -225,7 +220,7 @@ def evaluated_elsewhere() -> Refutation:
     mean = torch.zeros(2, dtype=F64, requires_grad=True)
     log_std = torch.zeros(2, dtype=F64)
     p = path(process, mean, log_std, 0.0)
-    right = _gradient(p.visits @ process.q(p.value, p.actions) @ p.weights, mean)
+    right = _gradient(p.mean(process.q(p.value, p.actions)), mean)
     at_s = process.q(p.value, p.actions[1].expand(2, -1))[0]  # q(s, ·) at the actions of x
     printed = _gradient(p.visits[1] * (at_s @ p.weights), mean)
     true = _gradient(by_density(process, mean, log_std, 0.0), mean)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -27,6 +27,74 @@ _STATES, _ACTIONS, _HORIZON, _ALPHA, _CLIP = 3, 3, 3, 0.5, 0.2
 _LOSSES = ("entropy_rl.losses.clipped_surrogate_loss", "entropy_rl.losses.entropy_loss")
 
 
+class Episodes(NamedTuple):
+    """Every trajectory of a few decisions in a random process; time first, ``(T, N)``.
+
+    Attributes:
+        logits: ``(S, A)``, a leaf.
+        reward: r.
+        entropy: H(π(· | s)) of the state acted in, differentiable.
+        log_prob: log π(a | s), differentiable.
+        weights: γᵗ times the trajectory's probability, detached.
+        discount: γ, and 0 at the end.
+        v_tm1: a baseline of the state acted in.
+        v_t: the same of the state arrived at.
+        true: ∇E Σₜ γᵗ (rₜ + α H(sₜ)) by autograd of the sum over trajectories.
+    """
+
+    logits: Tensor
+    reward: Tensor
+    entropy: Tensor
+    log_prob: Tensor
+    weights: Tensor
+    discount: Tensor
+    v_tm1: Tensor
+    v_t: Tensor
+    true: Tensor
+
+    def error(self, rewards: Tensor, bonus: float, own: Tensor | float = 0.0) -> float:
+        """How far the gradient of (38) is from ∇J, its advantages made of ``rewards`` less ``own``.
+
+        The package's losses are means over their elements; here each has its own weight.
+        """
+        advantage = gae(rewards, self.discount, self.v_tm1, self.v_t, 1.0) - own
+        weights = self.weights * self.weights.numel()
+        loss = clipped_surrogate_loss(
+            self.log_prob, self.log_prob.detach(), weights * advantage, _CLIP
+        ) + entropy_loss(weights * self.entropy, bonus)
+        (gradient,) = torch.autograd.grad(-loss, self.logits, retain_graph=True)
+        return relative_error(gradient, self.true)
+
+
+def episodes() -> Iterator[Episodes]:
+    """One process a seed."""
+    for seed in SEEDS:
+        mdp = garnet(_STATES, _ACTIONS, 2, torch.Generator().manual_seed(seed))
+        with seeded(seed):
+            logits = torch.randn(_STATES, _ACTIONS, dtype=F64, requires_grad=True)
+        policy = logits.softmax(-1)
+        probability, states, actions = enumerate_trajectories(mdp, policy, _HORIZON)
+        visited = states[:-1]
+        reward, entropy = mdp.reward[visited, actions], state_entropy(policy)[visited]
+        later = mdp.discount ** torch.arange(_HORIZON, dtype=F64)[:, None]
+        whole = (probability * (later * (reward + _ALPHA * entropy)).sum(0)).sum()
+        (true,) = torch.autograd.grad(whole, logits, retain_graph=True)
+        discount = torch.full_like(reward, mdp.discount)
+        discount[-1] = 0.0
+        value = evaluate_policy(mdp, policy.detach(), _ALPHA).value
+        yield Episodes(
+            logits,
+            reward,
+            entropy,
+            policy.log()[visited, actions],
+            probability.detach() * later,
+            discount,
+            value[visited],
+            value[states[1:]],
+            true,
+        )
+
+
 @checks("liu2020.eq38")
 def return_and_bonus() -> Check:
     """Equation (38): entropy in the return *and* a bonus is the soft gradient, nothing twice.
@@ -39,60 +107,22 @@ def return_and_bonus() -> Check:
     (PPO); entropy in the return, but no bonus.
     """
     residual = 0.0
-    names = ("no entropy in the return: PPO with a bonus", "no bonus")
-    wrong: dict[str, list[float]] = {name: [] for name in names}
-    for seed in SEEDS:
-        mdp = garnet(_STATES, _ACTIONS, 2, torch.Generator().manual_seed(seed))
-        with seeded(seed):
-            logits = torch.randn(_STATES, _ACTIONS, dtype=F64, requires_grad=True)
-        policy = logits.softmax(-1)
-        probability, states, actions = enumerate_trajectories(mdp, policy, _HORIZON)
-        visited = states[:-1]
-        entropy, reward = state_entropy(policy)[visited], mdp.reward[visited, actions]
-        later = mdp.discount ** torch.arange(_HORIZON, dtype=F64)[:, None]
-        whole = (probability * (later * (reward + _ALPHA * entropy)).sum(0)).sum()
-        (true,) = torch.autograd.grad(whole, logits, retain_graph=True)
-
-        # A loss is a mean over its elements, and every element has its own probability.
-        weights = probability.detach() * later * probability.numel() * _HORIZON
-        value = evaluate_policy(mdp, policy.detach(), _ALPHA).value
-        last = torch.ones_like(later)
-        last[-1] = 0.0
-        discount = (mdp.discount * last).expand_as(reward)
-        log_prob = policy.log()[visited, actions]
-
-        def error(
-            rewards: Tensor,
-            coefficient: float,
-            own: Tensor | float = 0.0,
-            *,
-            discount: Tensor = discount,
-            value: Tensor = value,
-            states: Tensor = states,
-            log_prob: Tensor = log_prob,
-            entropy: Tensor = entropy,
-            weights: Tensor = weights,
-            logits: Tensor = logits,
-            true: Tensor = true,
-        ) -> float:
-            advantage = gae(rewards, discount, value[states[:-1]], value[states[1:]], 1.0) - own
-            loss = clipped_surrogate_loss(
-                log_prob, log_prob.detach(), weights * advantage, _CLIP
-            ) + entropy_loss(weights * entropy, coefficient)
-            (gradient,) = torch.autograd.grad(-loss, logits, retain_graph=True)
-            return relative_error(gradient, true)
-
-        soft = soft_rewards(reward, entropy.detach(), _ALPHA)
-        residual = max(
-            residual, error(soft, _ALPHA), error(soft, _ALPHA, _ALPHA * entropy.detach())
-        )
-        wrong[names[0]].append(error(reward, _ALPHA))
-        wrong[names[1]].append(error(soft, 0.0))
+    hard: list[float] = []
+    bare: list[float] = []
+    for e in episodes():
+        own = e.entropy.detach()
+        soft = soft_rewards(e.reward, own, _ALPHA)
+        residual = max(residual, e.error(soft, _ALPHA), e.error(soft, _ALPHA, _ALPHA * own))
+        hard.append(e.error(e.reward, _ALPHA))
+        bare.append(e.error(soft, 0.0))
     return Check(
         "liu2020.eq38",
         residual,
         TOLERANCE,
-        tuple(control(name, wrong[name]) for name in names),
+        (
+            control("no entropy in the return: PPO with a bonus", hard),
+            control("no bonus", bare),
+        ),
         ("entropy_rl.returns.soft_rewards", "entropy_rl.returns.gae", *_LOSSES),
         "every trajectory of 3 decisions, 3 states, 3 actions, 3 random processes",
     )
@@ -168,9 +198,9 @@ def olds() -> Iterator[Old]:
         yield Old(mdp, logits, visits, policy.log(), advantage)
 
 
-def _slope(function: object, logits: Tensor) -> Tensor:
+def _slope(function: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
     leaf = logits.clone().requires_grad_()
-    return torch.autograd.grad(function(leaf), leaf)[0]  # type: ignore[operator]
+    return torch.autograd.grad(function(leaf), leaf)[0]
 
 
 @checks("liu2020.eq40-41")

@@ -73,7 +73,7 @@ def ascend(
         entropy: "bonus" or "soft".
         rate: ρ in (0, 1]; 1 is (soft) policy iteration.
         tolerance: how far log π may be from q/α, up to a constant and relative to the largest
-            |q|/α or 1, at least 1e-14.
+            q/α in size (or to 1, if that is less), at least 1e-14.
         steps: the most steps to take.
 
     Returns:

@@ -68,7 +68,6 @@ def preview(book: Path, page: str) -> Path:
     sphinx = config.setdefault("sphinx", {})
     sphinx["extra_extensions"] = [*sphinx.get("extra_extensions", []), "bookkit.preview"]
     settings = folder / "_config.yml"
-    # In the configuration's own order, in which its scripts are loaded.
     settings.write_text(yaml.safe_dump(config, sort_keys=False))
     with paths.lock(book, f"preview-{Path(page).name}"):
         options = ("--toc", str(contents), "--config", str(settings), "--path-output", str(folder))

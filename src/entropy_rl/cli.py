@@ -237,7 +237,9 @@ class List:
 
         rows = {
             name: f"{row.advantage} × {row.surrogate} × {row.entropy}"
+            + (f", {row.update}" if row.update != "gradient_step" else "")
             + "".join(f", {key}={option.default}" for key, option in row.options.items())
+            + (f" ({row.source})" if row.source else "")
             for name, row in ALGORITHMS.items()
         }
         for title, names in (

@@ -27,10 +27,12 @@ class Place(Batch):
 @dataclass(frozen=True)
 class Corridor:
     """Walk to ``GOAL``: component 0 is the number of steps forward, component 1 earns half its
-    own number, and every step a tenth of the place it began at. Episode n starts at n mod 5.
+    own number, and every step a tenth of the place it began at. Episode n starts at n mod 5. With
+    ``stops`` an episode that comes to place 3 is truncated there.
     """
 
     discrete: bool = False
+    stops: bool = False
 
     action_space = spaces.MultiDiscrete([3, 3])
 
@@ -45,7 +47,7 @@ class Corridor:
         after = state.place + actions[:, 0]
         reward = 0.5 * actions[:, 1] + 0.1 * state.place
         ended = after >= GOAL
-        return Place(after), Outcome(reward.float(), ended, torch.zeros_like(ended))
+        return Place(after), Outcome(reward.float(), ended, (after == 3) & self.stops)
 
     def observe(self, state):
         return state.place if self.discrete else see(state.place)

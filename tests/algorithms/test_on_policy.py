@@ -212,6 +212,7 @@ def test_observations_that_the_baseline_cannot_read_are_refused():
         ("clip_norm", 0.0, "> 0"),
         ("decay", "no", "True or False"),
         ("beta_decay", 1, "True or False"),
+        ("continuing", "no", "True or False"),
         ("first_visit", 2, "True or False"),
         ("grouping", "row", "did you mean 'rows'"),
         ("options", 3, "a mapping"),
@@ -223,3 +224,16 @@ def test_observations_that_the_baseline_cannot_read_are_refused():
 def test_a_setting_out_of_range_is_refused_by_name(field, value, words):
     with pytest.raises(ValueError, match=f"^{field}: expected .*{words}"):
         dataclasses.replace(QUICK, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"baseline": "value", "episodes": 65}, "episodes: expected a multiple of batch = 64"),
+        ({"baseline": "running"}, "continuing: expected False"),
+        ({"baseline": "value", "first_visit": True}, "continuing: expected False"),
+    ],
+)
+def test_where_episodes_go_on_what_looks_at_whole_ones_is_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        dataclasses.replace(QUICK, continuing=True, **changes)

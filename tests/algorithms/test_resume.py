@@ -1,6 +1,7 @@
 """Snapshots: a training set back or resumed ends with the same numbers; what stops a run."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from entropy_rl.algorithms import (
     TrainingDiverged,
     train,
 )
-from entropy_rl.envs import HuntersRabbits
+from entropy_rl.envs import HuntersRabbits, Pendulum
 
 GAME = HuntersRabbits(size=3, hunters=2)
 HUNT = dataclasses.replace(QUICK, minibatches=2, cap=5, baseline="value")
@@ -44,6 +45,28 @@ def test_a_training_resumed_from_its_state_ends_with_the_same_numbers(hunt, base
     second = Trainer(GAME, policy_for(GAME, seed=9), config, 5)
     second.load_state_dict(first.state_dict())
     assert same(ended(second), ended(whole))
+
+
+def test_episodes_that_go_on_are_resumed_where_they_were():
+    game = Pendulum(max_episode_steps=7)
+    config = dataclasses.replace(
+        QUICK, algorithm="ppo", continuing=True, batch=4, episodes=32, cap=5, baseline="value"
+    )
+
+    def trainer(seed=0):
+        return Trainer(game, policy_for(game, seed=seed, family="gaussian"), config, seed)
+
+    whole, first, second = trainer(), trainer(), trainer(5)
+    for _ in range(3):
+        first.step()
+    assert (first.running.time > 0).any()
+    second.load_state_dict(first.state_dict())
+    (one, curves), (other, expected) = ended(second), ended(whole)
+    assert torch.equal(one, other)
+    assert {k: v[1:] for k, v in curves.items()} == {k: v[1:] for k, v in expected.items()}
+    scores = curves["score"]
+    assert math.isnan(scores[0]), "in the first five steps no episode of seven ends"
+    assert all(score < 0 for score in scores[1:])
 
 
 @pytest.mark.parametrize("hunt", [HUNT, CRITIC], ids=["smoothed", "critic"])

@@ -11,6 +11,8 @@ from corridor import Corridor
 from gymnasium import spaces
 
 from entropy_rl.algorithms import (
+    ALGORITHMS,
+    ENTROPIES,
     PRESETS,
     SURROGATES,
     Algorithm,
@@ -222,7 +224,16 @@ def test_list_names_what_the_commands_take(capsys):
     for title, listed in names.items():
         flag = title.removeprefix("train ")
         for name in listed if flag.startswith("--") else ():
-            assert main(["train", "bandit", flag, name, *quick]) == 0
+            needed = what_a_row_needs(name) if flag == "--algorithm" else []
+            assert main(["train", "bandit", flag, name, *needed, *quick]) == 0
+
+
+def what_a_row_needs(name):
+    """An estimator that its use of the entropy takes; a policy that can be derived twice."""
+    row = ALGORITHMS[name]
+    policy = ["--policy", "independent"] if row.update == "trust_region" else []
+    taken = ENTROPIES[row.entropy].estimators
+    return policy + ([] if "smoothed" in taken else ["--entropy", taken[-1]])
 
 
 def test_verify_exits_with_the_verdict(capsys, monkeypatch):

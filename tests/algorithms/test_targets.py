@@ -19,13 +19,13 @@ from entropy_rl.algorithms import (
     Targets,
     Trainer,
     gradient_step,
-    register_advantage,
     register_algorithm,
 )
 from entropy_rl.algorithms.rollout import first_visits
 from entropy_rl.returns import gae
 
 GAMMA, BETA, EPISODES = 0.9, 0.3, 12
+WALKS = Corridor()
 WALK = OnPolicyConfig(
     episodes=4 * EPISODES, batch=EPISODES, minibatches=2, cap=4, discount=GAMMA, beta=BETA
 )
@@ -39,8 +39,8 @@ def toy_gae(context):
     return Targets(advantage - context.own_tm1, advantage + values.v_tm1)
 
 
-def trainer_of(**changes):
-    return Trainer(Corridor(), policy_for(Corridor()), dataclasses.replace(WALK, **changes), 0)
+def trainer_of(env=WALKS, **changes):
+    return Trainer(env, policy_for(env), dataclasses.replace(WALK, **changes), 0)
 
 
 def walks(trainer, rollout):
@@ -60,14 +60,16 @@ def walks(trainer, rollout):
         yield steps
 
 
-@pytest.mark.parametrize("entropy", ["bonus", "soft_bonus", "soft_apart"])
-@pytest.mark.parametrize("kind", ["return", "toy_gae"])
-def test_targets_equal_the_plain_loop(kind, entropy, tables):
-    register_advantage("toy_gae", toy_gae)
-    options = {"lambda": Option(0.7, 0.0, 1.0)}
+@pytest.mark.parametrize("entropy", ["bonus", "soft_bonus", "soft_apart", "soft_log"])
+@pytest.mark.parametrize("kind", ["return", "gae", "n_step", "v_trace"])
+@pytest.mark.parametrize("stops", [False, True])
+def test_targets_equal_the_plain_loop(kind, entropy, stops, tables):
+    """On the policy's own actions the targets of V-trace are those of TD(λ)."""
+    options = {"lambda": 0.7, "n": 2, "clip_rho": 1.0, "clip_c": 1.0}
+    options = {name: Option(value) for name, value in options.items()}
     register_algorithm("toy", Algorithm(kind, "score_function", entropy, options))
     estimator = "smoothed" if entropy == "soft_bonus" else "unbiased_gradient"
-    trainer = trainer_of(algorithm="toy", entropy=estimator)
+    trainer = trainer_of(Corridor(stops=stops), algorithm="toy", entropy=estimator)
     rollout = trainer.play(EPISODES)
     with torch.no_grad():
         targets = ADVANTAGES[kind](trainer.context(rollout))
@@ -75,7 +77,7 @@ def test_targets_equal_the_plain_loop(kind, entropy, tables):
         expected = torch.zeros(2, len(rollout))
         ends = cuts = 0
         for steps in walks(trainer, rollout):
-            later_g = later_a = 0.0
+            later_g = later_a = later_two = 0.0
             ends += steps[-1][4]
             cuts += not steps[-1][4]
             for n, reward, v, v_after, ended, h in reversed(steps):
@@ -83,15 +85,81 @@ def test_targets_equal_the_plain_loop(kind, entropy, tables):
                 if kind == "return":
                     later_g = inside + GAMMA * later_g
                     advantage, value = later_g - v, later_g
+                elif kind == "n_step":
+                    last = n == steps[-1][0]
+                    beyond = 0.0 if ended else GAMMA * v_after
+                    value = inside + (beyond if last else GAMMA * later_two)
+                    advantage, later_two = value - v, inside + beyond
                 else:
                     delta = inside + (0.0 if ended else GAMMA * v_after) - v
                     later_a = delta + GAMMA * 0.7 * later_a
                     advantage, value = later_a, later_a + v
-                own = BETA * h if entropy == "soft_apart" else 0.0
+                surprise = -rollout.chain.log_prob[n].item()
+                left_out = {"soft_apart": h, "soft_log": h - surprise}
+                own = BETA * left_out.get(entropy, 0.0)
                 expected[0, n], expected[1, n] = advantage - own, value
     assert ends >= 3
     assert cuts >= 3
     assert torch.allclose(torch.stack(found), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["gae", "n_step", "v_trace"])
+def test_targets_of_stretches_equal_the_plain_loop(kind, tables):
+    """Columns in which episodes end, are truncated and begin, over two batches."""
+    options = {"lambda": 0.7, "n": 3, "clip_rho": 1.0, "clip_c": 1.0}
+    options = {name: Option(value) for name, value in options.items()}
+    register_algorithm("toy", Algorithm(kind, "score_function", "bonus", options))
+    changes = {"continuing": True, "cap": 7, "baseline": "value"}
+    trainer = trainer_of(Corridor(stops=True), algorithm="toy", **changes)
+    kinds = set()
+    for _ in range(2):
+        rollout = trainer.play(EPISODES)
+        with torch.no_grad():
+            found = ADVANTAGES[kind](trainer.context(rollout))
+        v, v_after, ends, cuts = seen_by_the_walkers(trainer, rollout)
+        kinds |= {(bool(e), bool(c)) for e, c in zip(ends.flatten(), cuts.flatten(), strict=True)}
+        r, T = rollout.r_t, len(rollout.r_t)
+        for b in range(EPISODES):
+            later = 0.0
+            for t in reversed(range(T)):
+                beyond = 0.0 if ends[t, b] else GAMMA * v_after[t, b]
+                if kind == "n_step":
+                    value, weight, k = r[t, b].item(), GAMMA, t
+                    while k - t < 2 and not (ends[k, b] or cuts[k, b]):
+                        k += 1
+                        value, weight = value + weight * r[k, b], weight * GAMMA
+                    expected = value + (0.0 if ends[k, b] else weight * v_after[k, b]) - v[t, b]
+                else:
+                    on = 0.0 if ends[t, b] or cuts[t, b] else GAMMA * 0.7 * later
+                    expected = later = r[t, b] + beyond - v[t, b] + on
+                targets = float(expected), float(expected + v[t, b])
+                assert [x[t, b].item() for x in found] == pytest.approx(targets, abs=1e-5)
+    assert kinds == {(False, False), (True, False), (False, True)}
+
+
+def seen_by_the_walkers(trainer, rollout):
+    """v here, v there, whether it ended and whether it was cut, ``(T, B)``, from the places."""
+    place = rollout.grid((rollout.obs[:, 0] * GOAL).round())
+    after = place + rollout.grid(rollout.chain.actions[:, 0].float())
+    network = trainer.baseline.network
+    with torch.no_grad():
+        v, v_after = (network(see(x)).squeeze(-1) for x in (place, after))
+    ends = after >= GOAL
+    cuts = (after == 3) & ~ends
+    cuts[-1] = ~ends[-1]
+    goes_on = ~(ends | cuts)[:-1]
+    assert torch.equal(place[1:][goes_on], after[:-1][goes_on])
+    assert (place[1:][~goes_on] < 5).all(), "a fresh one begins"
+    return v, v_after, ends, cuts
+
+
+def test_a_stretch_goes_on_where_the_last_one_was_cut():
+    trainer = trainer_of(continuing=True, cap=3)
+    first, second = trainer.play(EPISODES), trainer.play(EPISODES)
+    assert torch.equal(first.running.place, (second.obs[:EPISODES, 0] * GOAL).round().long())
+    assert trainer.running is second.running
+    assert len(first) == len(second) == 3 * EPISODES
+    assert trainer_of(cap=3).play(EPISODES).running is None
 
 
 @pytest.mark.parametrize("grouping", ["episodes", "rows"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import toys
 
-from entropy_rl.envs import HuntersRabbitsEnv, TeamBanditEnv
+from entropy_rl.envs import HuntersRabbitsEnv, PendulumEnv, TeamBanditEnv
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,14 @@ ENVIRONMENTS = (
         harmless=0,
         typo="bonus_probabilty",
         short={},
+    ),
+    Environment(
+        "entropy_rl/Pendulum-v0",
+        PendulumEnv,
+        ({}, {"gravity": 9.81, "max_episode_steps": 3, "reward_shift": 8.0, "reward_scale": 0.125}),
+        harmless=0.0,
+        typo="gravty",
+        short={"max_episode_steps": 4},
     ),
     # Discrete and Box actions, chance in the step: what a new environment may be.
     Environment("tests/Ice-v0", toys.IceEnv, ({}, {"slip": 0.75}), 1, "slipp", {}),

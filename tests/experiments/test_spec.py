@@ -127,7 +127,8 @@ def test_every_field_changes_the_hash():
         "grouping": "rows", "entropy": "smoothed", "reduction": "sum",
         "optimiser": "rmsprop", "baseline_optimiser": "rmsprop", "clip_gradient": 1.0,
         "clip_norm": 1.0, "baseline": "none", "baseline_loss": "l1", "precision": "float64",
-        "decay": False, "beta_decay": True, "first_visit": True, "discount": 0.5,
+        "decay": False, "beta_decay": True, "continuing": True, "first_visit": True,
+        "discount": 0.5,
     }  # fmt: skip
     for name in fields_now("config"):
         if name in ("algorithm", "options", "entropy_baseline"):  # without another value here

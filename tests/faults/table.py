@@ -11,6 +11,7 @@ FAMILIES = "tests/policies/test_families.py::"
 TARGETS = "tests/algorithms/test_targets.py::"
 USES = "tests/algorithms/test_entropy_uses.py::"
 ROWS = "tests/algorithms/test_rows.py::"
+TRUST = "tests/algorithms/test_trust_region.py::"
 RESUME = "tests/algorithms/test_resume.py::"
 LOOP = "tests/algorithms/test_on_policy.py::"
 CRITIC = "tests/algorithms/test_entropy_critic.py::"
@@ -23,6 +24,7 @@ STACKED = "tests/policies/test_stacked_policies.py::"
 REPLICAS = "tests/algorithms/test_stacked_training.py::"
 LIMITS = "tests/test_soft_limits.py::"
 TABLE3 = "tests/experiments/test_table3.py::"
+STRETCHES = TARGETS + "test_targets_of_stretches_equal_the_plain_loop"
 PLAIN = TARGETS + "test_targets_equal_the_plain_loop"
 COMBINED = USES + "test_an_estimator_is_right_exactly_where_the_use_says_so"
 
@@ -243,10 +245,62 @@ FAULTS = (
     ),
     Fault(
         "the own entropy left in the advantage",
-        "algorithms/choices.py",
-        "returns - context.own_tm1 - context.values.v_tm1",
-        "returns - context.values.v_tm1",
+        "algorithms/advantages.py",
+        """returns = discounted_returns(context.r_t, context.rollout.discount_t)
+    return Targets(returns - context.own_tm1 -""",
+        """returns = discounted_returns(context.r_t, context.rollout.discount_t)
+    return Targets(returns -""",
         (PLAIN, COMBINED),
+    ),
+    Fault(
+        "a cut does not end n steps",
+        "algorithms/advantages.py",
+        """        int(context.options["n"]),
+        _uncut(context),""",
+        """        int(context.options["n"]),""",
+        (STRETCHES,),
+    ),
+    Fault(
+        "a cut does not end the return of GAE",
+        "algorithms/advantages.py",
+        "*values, _uncut(context) * _option(context)",
+        "*values, _option(context)",
+        (STRETCHES,),
+    ),
+    Fault(
+        "what goes on does not begin where it stopped",
+        "algorithms/on_policy.py",
+        "running=self.running,",
+        "running=None,",
+        (TARGETS + "test_a_stretch_goes_on_where_the_last_one_was_cut",),
+    ),
+    Fault(
+        "V-trace leaves the own entropy in",
+        "algorithms/advantages.py",
+        "Targets(advantage - own, value)",
+        "Targets(advantage, value)",
+        (PLAIN,),
+    ),
+    Fault(
+        "the exact entropy where the surprise belongs",
+        "algorithms/entropy.py",
+        "return entropy_tm1 - surprise_tm1",
+        "return 0 * entropy_tm1",
+        (PLAIN, COMBINED),
+    ),
+    Fault(
+        "the step of the trust region not scaled",
+        "algorithms/trust_region.py",
+        "0.5**k * length * direction",
+        "0.5**k * direction",
+        (TRUST + "test_the_step_is_the_natural_gradient",),
+    ),
+    Fault(
+        "no bound on the divergence",
+        "algorithms/trust_region.py",
+        'value < loss and _divergence(minibatch) <= options["radius"]',
+        "value < loss",
+        (TRUST + "test_where_no_step_helps_the_parameters_stay",),
     ),
     Fault(
         "the entropy in the return weighted twice",

@@ -1,9 +1,8 @@
 """Training loops, built from the floors below; an algorithm is a row of named choices."""
 
+from entropy_rl.algorithms.advantages import ADVANTAGES
 from entropy_rl.algorithms.choices import (
-    ADVANTAGES,
     ALGORITHMS,
-    SURROGATES,
     Algorithm,
     Option,
     register_advantage,
@@ -25,10 +24,13 @@ from entropy_rl.algorithms.entropy_critic import EntropyCritic, Lesson
 from entropy_rl.algorithms.evaluation import Evaluation, evaluate
 from entropy_rl.algorithms.on_policy import Trainer, TrainingDiverged
 from entropy_rl.algorithms.presets import ENVIRONMENTS, PRESETS, Preset, preset
+from entropy_rl.algorithms.problem import Problem
 from entropy_rl.algorithms.rollout import Rollout, play_episodes
 from entropy_rl.algorithms.runs import Run, run_preset
+from entropy_rl.algorithms.surrogates import SURROGATES
 from entropy_rl.algorithms.training import TrainResult, train
-from entropy_rl.algorithms.updates import UPDATES, Problem, gradient_step
+from entropy_rl.algorithms.trust_region import trust_region_step
+from entropy_rl.algorithms.updates import UPDATES, gradient_step
 
 __all__ = [
     "ADVANTAGES",
@@ -70,4 +72,5 @@ __all__ = [
     "register_update",
     "run_preset",
     "train",
+    "trust_region_step",
 ]

@@ -6,43 +6,21 @@ An algorithm is advantage × surrogate × entropy, and an update rule. A new one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
-
 from entropy_rl import _validate
-from entropy_rl.algorithms.context import Context, Minibatch, Targets
+from entropy_rl.algorithms.advantages import ADVANTAGES, Advantage
 from entropy_rl.algorithms.entropy import (
     ENTROPIES,
     ENTROPY_BASELINES,
     EntropyBaseline,
     EntropyUse,
 )
-from entropy_rl.algorithms.updates import UPDATES, UpdateRule
-from entropy_rl.losses import policy_gradient_loss
-from entropy_rl.returns import discounted_returns
-
-
-def return_less_baseline(context: Context) -> Targets:
-    """A = G - b with Gₜ = Σₖ γᵏ rₜ₊ₖ to the end or the cut (zhang2018, §2 and equation 1)."""
-    returns = discounted_returns(context.r_t, context.rollout.discount_t)
-    return Targets(returns - context.own_tm1 - context.values.v_tm1, returns)
-
-
-def score_function(minibatch: Minibatch) -> Tensor:
-    """-mean(w A log π(a | s)), w = π/μ if the actions are stale, else 1 (zhang2018, eq. 1)."""
-    log_weights = minibatch.log_weights
-    weights = None if log_weights is None else log_weights[..., -1].exp()
-    return policy_gradient_loss(minibatch.chain.log_prob, minibatch.advantage, weights)
-
-
-Advantage = Callable[[Context], Targets]
-Surrogate = Callable[[Minibatch], Tensor]
-
-ADVANTAGES: dict[str, Advantage] = {"return": return_less_baseline}
-SURROGATES: dict[str, Surrogate] = {"score_function": score_function}
+from entropy_rl.algorithms.problem import UpdateRule
+from entropy_rl.algorithms.surrogates import SURROGATES, Surrogate
+from entropy_rl.algorithms.updates import UPDATES
 
 
 @dataclass(frozen=True)
@@ -54,6 +32,7 @@ class Option:
         low: the least that is taken.
         high: the most that is taken.
         above_low: whether ``low`` itself is refused.
+        integer: whether it has to be a whole number.
 
     Raises:
         ValueError: a default out of range.
@@ -63,6 +42,7 @@ class Option:
     low: float = 0.0
     high: float = float("inf")
     above_low: bool = False
+    integer: bool = False
 
     def __post_init__(self) -> None:
         self.check("default", self.default)
@@ -72,6 +52,8 @@ class Option:
         _validate.between(name, value, self.low, self.high)
         if self.above_low:
             _validate.above(name, value, self.low)
+        if self.integer and value != int(value):
+            raise _validate.fail(name, "a whole number", value)
 
 
 @dataclass(frozen=True)
@@ -84,6 +66,7 @@ class Algorithm:
         entropy: of :data:`ENTROPIES`: where the entropy enters.
         options: hyper-parameters that the choices read (λ, a clip, …), with default and range.
         update: of :data:`UPDATES`: how the loss moves the policy.
+        source: where it comes from.
 
     Raises:
         ValueError: an unknown name (the nearest is suggested), or an option without a range.
@@ -94,6 +77,7 @@ class Algorithm:
     entropy: str
     options: Mapping[str, Option] = field(default_factory=dict)
     update: str = "gradient_step"
+    source: str = ""
 
     def __post_init__(self) -> None:
         _validate.choice("advantage", self.advantage, ADVANTAGES)
@@ -105,8 +89,44 @@ class Algorithm:
                 raise _validate.fail("options", f"an Option for {name!r}", repr(option))
 
 
+_LAMBDA = {"lambda": Option(0.95, 0.0, 1.0)}
+_CLIP = {**_LAMBDA, "clip": Option(0.2, above_low=True)}
+_N = {"n": Option(5, 1, integer=True)}
+_V_TRACE = {
+    "lambda": Option(1.0, 0.0, 1.0),
+    "clip_rho": Option(1.0, above_low=True),
+    "clip_c": Option(1.0, above_low=True),
+}
+_TRUST = {
+    **_LAMBDA,
+    "radius": Option(0.01, above_low=True),
+    "damping": Option(0.1),
+    "conjugate_steps": Option(10, 1, integer=True),
+    "backtracks": Option(10, 0, integer=True),
+}
+
 ALGORITHMS: dict[str, Algorithm] = {
-    "reinforce": Algorithm("return", "score_function", "bonus"),
+    "reinforce": Algorithm("return", "score_function", "bonus", source="zhang2018, eq. 1"),
+    "spg": Algorithm("return", "score_function", "soft", source="liu2020, eq. 20"),
+    "a2c": Algorithm("n_step", "score_function", "bonus", _N, source="Mnih et al. 2016"),
+    "sa2c": Algorithm(
+        "n_step", "score_function", "soft_bonus", _N, source="liu2020, eqs 19, 34 and 35"
+    ),
+    "ppo": Algorithm("gae", "clipped", "bonus", _CLIP, source="Schulman et al. 2017"),
+    "sppo38": Algorithm("gae", "clipped", "soft_bonus", _CLIP, source="liu2020, eq. 38"),
+    "sppo40": Algorithm("gae", "clipped", "soft_log", _CLIP, source="liu2020, eqs 40 and 41"),
+    "trpo": Algorithm(
+        "gae", "importance", "bonus", _TRUST, "trust_region", source="Schulman et al. 2015"
+    ),
+    "strpo": Algorithm(
+        "gae", "importance", "soft_bonus", _TRUST, "trust_region", source="liu2020, §3.2"
+    ),
+    "impala": Algorithm(
+        "v_trace", "score_of_weighted", "bonus", _V_TRACE, source="Espeholt et al. 2018"
+    ),
+    "simpala": Algorithm(
+        "v_trace", "score_of_weighted", "soft_apart", _V_TRACE, source="liu2020, §3.2"
+    ),
 }
 
 

@@ -40,6 +40,9 @@ class OnPolicyConfig:
         epochs: how often the same episodes are gone through. With one epoch of one minibatch of
             several episodes the sampling graph is kept and no second forward pass is made.
         cap: steps after which a training episode is cut, ≥ 1.
+        continuing: whether an episode that the cap cuts goes on in the next batch, and one that
+            ends is followed by a fresh one at once: a batch is then of stretches of ``cap`` steps,
+            and every "episode" of this configuration and of the curves is a stretch.
         discount: γ in [0, 1].
         entropy: the estimator's name, one of :data:`entropy_rl.estimators.ESTIMATORS`.
             The row's use of the entropy says which of them it takes.
@@ -81,6 +84,7 @@ class OnPolicyConfig:
     grouping: str = "episodes"
     epochs: int = 1
     cap: int = 25
+    continuing: bool = False
     discount: float = 0.8
     entropy: str = "smoothed"
     beta: float = 0.02
@@ -125,9 +129,10 @@ class OnPolicyConfig:
         for name in ("learning_rate", "baseline_learning_rate", "clip_gradient", "clip_norm"):
             if getattr(self, name) is not None or name.endswith("rate"):
                 _validate.above(name, getattr(self, name), 0.0)
-        for name in ("beta_decay", "decay", "first_visit"):
+        for name in ("beta_decay", "continuing", "decay", "first_visit"):
             _validate.boolean(name, getattr(self, name))
         self._check_entropy()
+        self._check_continuing()
         if not isinstance(self.options, Mapping):
             raise _validate.fail("options", "a mapping of names to numbers", repr(self.options))
         if self.options and not self.row.options:
@@ -155,6 +160,15 @@ class OnPolicyConfig:
             if useless:
                 expected = f"None for {without}"
                 raise _validate.fail("entropy_baseline", expected, repr(self.entropy_baseline))
+
+    def _check_continuing(self) -> None:
+        if not self.continuing:
+            return
+        if self.episodes % self.batch:
+            expected = f"a multiple of batch = {self.batch}, where episodes go on"
+            raise _validate.fail("episodes", expected, self.episodes)
+        if self.baseline == "running" or self.first_visit:
+            raise _validate.fail("continuing", "False, for what looks at whole episodes", True)
 
     @property
     def row(self) -> Algorithm:

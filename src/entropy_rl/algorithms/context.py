@@ -53,7 +53,8 @@ class Context:
             entropy where the row has it in the return.
         entropy_tm1: Ĥ(s_t) of the present policy ``(T, B)``, nats; 0 unless it is in the return.
         own_tm1: ``(T, B)``, the part of ``r_t`` that an advantage must leave out at its own step,
-            weighted as it weighs ``r_t``: β Ĥ(s_t) where the row takes it apart, else 0.
+            weighted as it weighs ``r_t``: β Ĥ(s_t) where the row takes it apart, β (Ĥ(s_t) +
+            log π(a_t | s_t)) where it has the surprise in its place, else 0.
         beta: β, reward per nat.
         options: the row's own hyper-parameters.
     """

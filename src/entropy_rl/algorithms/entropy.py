@@ -10,11 +10,13 @@ use             in the rewards     own advantage    right for an estimate …
 ``soft``        yes                contains Ĥ       whose value has a gradient of mean zero
 ``soft_bonus``  yes                contains Ĥ       that is differentiated as it stands
 ``soft_apart``  yes                is without Ĥ     whose gradient is unbiased
+``soft_log``    yes                -log π for Ĥ     whose value is unbiased
 ==============  =================  ===============  ==========================================
 
 For E[∇Ĥ] + E[Ĥ ∇log π] = ∇E[Ĥ] = ∇H: the second term comes with an advantage that contains Ĥ, and
 the first with a bonus that is differentiated as it stands. A bonus with an unbiased gradient has
-both already. (liu2020, eqs 35 and 38, has the exact entropy, for which the second term is 0.)
+both already, and so has -log π in the advantage, whose own gradient has mean zero. (liu2020, eqs
+35, 38 and 41, has the exact entropy, for which the second term is 0.)
 """
 
 from __future__ import annotations
@@ -60,6 +62,16 @@ def bonus(minibatch: Minibatch) -> Tensor:
     return entropy_loss(minibatch.estimate.surrogate, minibatch.beta)
 
 
+def all_of_it(entropy_tm1: Tensor, surprise_tm1: Tensor) -> Tensor:
+    """Ĥ: the bonus has the whole gradient."""
+    return entropy_tm1
+
+
+def all_but_the_surprise(entropy_tm1: Tensor, surprise_tm1: Tensor) -> Tensor:
+    """Ĥ + log π(a | s): what stays is -log π(a | s), the step's own surprise (liu2020, eq. 41)."""
+    return entropy_tm1 - surprise_tm1
+
+
 @dataclass(frozen=True)
 class EntropyUse:
     """Where the entropy enters.
@@ -72,7 +84,8 @@ class EntropyUse:
         rewards: ``context -> r (T, B)``: before the advantage is computed.
         term: ``minibatch -> loss``: added to the surrogate.
         in_rewards: whether ``rewards`` reads the entropy, which is estimated on the batch then.
-        apart: whether the advantage must leave out its own state's entropy.
+        own: ``(Ĥ, -log π(a | s)) -> (T, B)``, what the advantage must leave out of its own state's
+            entropy; None for nothing.
 
     Raises:
         ValueError: an unknown estimator, or one that is in both lists.
@@ -83,7 +96,7 @@ class EntropyUse:
     rewards: Callable[[Context], Tensor] = rewards_as_they_are
     term: Callable[[Minibatch], Tensor] = no_term
     in_rewards: bool = False
-    apart: bool = False
+    own: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         for field, names in (("unbiased", self.unbiased), ("biased", self.biased)):
@@ -117,7 +130,13 @@ ENTROPIES: dict[str, EntropyUse] = {
         rewards=rewards_with_entropy,
         term=bonus,
         in_rewards=True,
-        apart=True,
+        own=all_of_it,
+    ),
+    "soft_log": EntropyUse(
+        ("crude", "crude_gradient", "smoothed", "unbiased_gradient", "exact"),
+        rewards=rewards_with_entropy,
+        in_rewards=True,
+        own=all_but_the_surprise,
     ),
 }
 

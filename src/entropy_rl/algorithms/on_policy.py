@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from itertools import count
 from typing import Any
 
@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from entropy_rl import _validate
-from entropy_rl.algorithms.choices import ADVANTAGES, SURROGATES
+from entropy_rl.algorithms.advantages import ADVANTAGES
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
 from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES, make_critic
 from entropy_rl.algorithms.entropy_critic import Lesson
 from entropy_rl.algorithms.optimisers import make_optimiser
 from entropy_rl.algorithms.precision import WorkingCopy
+from entropy_rl.algorithms.problem import Problem
 from entropy_rl.algorithms.replicas import Replicas
 from entropy_rl.algorithms.rollout import (
     Rollout,
@@ -27,7 +28,8 @@ from entropy_rl.algorithms.rollout import (
     rows_of,
 )
 from entropy_rl.algorithms.snapshot import copied
-from entropy_rl.algorithms.updates import UPDATES, Problem
+from entropy_rl.algorithms.surrogates import SURROGATES
+from entropy_rl.algorithms.updates import UPDATES
 from entropy_rl.conditionals import Chain, prefix_log_weights, select_rows, without_features
 from entropy_rl.envs import Core
 from entropy_rl.estimators import Estimate, estimate_entropy
@@ -102,6 +104,7 @@ class Trainer:
         self.batches = -(-config.episodes // config.batch)
         self.played = self.steps = self.updates = 0
         self.curves: dict[str, list[Any]] = {}
+        self.running: Any = None
         self._good = self._snapshot()
 
     @property
@@ -137,9 +140,12 @@ class Trainer:
         """Play ``episodes`` episodes with the present policy, or with each of its replicas."""
         c, every = self.config, episodes * len(self.replicas)
         with torch.set_grad_enabled(c.keeps_graph):
-            return play_episodes(
-                self.env, self._sample, every, c.cap, c.discount, self.generator, self.updates
-            )
+            rollout = play_episodes(
+                self.env, self._sample, every, c.cap, c.discount, self.generator, self.updates,
+                continuing=c.continuing, running=self.running,
+            )  # fmt: skip
+        self.running = rollout.running
+        return rollout
 
     def learn(self, rollout: Rollout) -> None:
         """All updates on a batch of episodes, by whichever version of the policy it was played.
@@ -181,12 +187,14 @@ class Trainer:
             if rollout.final_obs is not None:
                 final = self.baseline.evaluate(rollout.final_obs)
             values = Values(v_tm1, rollout.next_values(v_tm1, final))
-            entropy = torch.zeros_like(rollout.r_t)
+            entropy = own = torch.zeros_like(rollout.r_t)
             if use.in_rewards:
                 # Without ratios: whoever weighs a reward for its action weighs this with it.
                 estimate = self._estimate(rollout.obs, chain)
                 entropy = rollout.grid(estimate.value.to(rollout.r_t.dtype))
-            own = self.beta * entropy if use.apart else torch.zeros_like(entropy)
+            if use.own is not None and c.entropy != "none":
+                surprise = rollout.grid(-chain.log_prob.to(rollout.r_t.dtype))
+                own = self.beta * use.own(entropy, surprise)
             context = Context(
                 rollout, chain, old, weights, values, rollout.r_t, entropy, own, self.beta,
                 c.row_options,
@@ -235,21 +243,34 @@ class Trainer:
         if self.critic is not None:
             self.critic.load_state_dict(state["critic"])
         self.generator.set_state(state["generator"])
+        self.running = self._begun(state.get("running"))
         self.played, self.steps, self.updates = state["counts"]
         self.curves = copied(state["curves"])
         self._good = self._snapshot()
 
     def _snapshot(self) -> dict[str, Any]:
         """The state without its curves, which only grow."""
-        critic = {} if self.critic is None else {"critic": self.critic.state_dict()}
+        parts: dict[str, Any] = {} if self.critic is None else {"critic": self.critic.state_dict()}
+        if self.running is not None:
+            parts["running"] = copied(
+                {x.name: getattr(self.running, x.name) for x in fields(self.running)}
+            )
         return {
-            **critic,
+            **parts,
             "policy": copied(self.policy.state_dict()),
             "optimiser": copied(self.optimiser.state_dict()),
             "baseline": self.baseline.state_dict(),
             "generator": self.generator.get_state(),
             "counts": (self.played, self.steps, self.updates),
         }
+
+    def _begun(self, tensors: dict[str, Tensor] | None) -> Any:
+        """The episodes that go on, from the fields of their state."""
+        if tensors is None:
+            return None
+        kind = type(self.env.reset(1, generator=torch.Generator().manual_seed(0)))
+        device = next(self.policy.parameters()).device
+        return kind(**{name: x.clone().to(device) for name, x in tensors.items()})
 
     def _stale(self, rollout: Rollout) -> bool:
         """Whether another version of the policy played it."""
@@ -332,6 +353,16 @@ class Trainer:
                 self._require_finite("baseline loss", loss)
         return loss
 
+    def _merits(self, rollout: Rollout) -> Iterator[tuple[str, Tensor]]:
+        """Of every episode; where they go on, of those that ended, or what it was before."""
+        for name, merit in rollout.merits.items():
+            if not self.config.continuing:
+                yield name, merit
+            elif len(ended := merit[~merit.isnan()]):
+                yield name, ended
+            else:
+                yield name, merit.new_tensor(self.curves.get(name, [torch.nan])[-1:])
+
     def _learn_critic(self, lessons: list[Lesson]) -> Tensor | None:
         """Only when every update on the actions is made: until then it must not have seen them."""
         critic, loss = self.critic, None
@@ -364,7 +395,7 @@ class Trainer:
             "return": mean(discounts @ rewards),
             "entropy": entropy,
             "baseline_loss": loss,
-            **{name: mean(merit.double()) for name, merit in rollout.merits.items()},
+            **{name: mean(merit.double()) for name, merit in self._merits(rollout)},
         }
         if critic_loss is not None:
             found["critic_loss"] = critic_loss

@@ -9,10 +9,14 @@ import torch
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.config import OnPolicyConfig
-from entropy_rl.envs import Core, HuntersRabbits, TeamBandit, build
+from entropy_rl.envs import Core, HuntersRabbits, Pendulum, TeamBandit, build
 from entropy_rl.policies import POLICIES, family_options, make_policy
 
-ENVIRONMENTS: dict[str, Any] = {"hunters": HuntersRabbits, "bandit": TeamBandit}
+ENVIRONMENTS: dict[str, Any] = {
+    "hunters": HuntersRabbits,
+    "bandit": TeamBandit,
+    "pendulum": Pendulum,
+}
 
 
 def make_environment(name: str, options: dict[str, Any]) -> Core[Any]:
@@ -124,6 +128,28 @@ PRESETS: dict[str, Preset] = {
         ),
         "this project's: zhang2018's team of four on ten arms",
         policy_options={"hidden_size": 32},
+    ),
+    "pendulum": Preset(
+        "pendulum",
+        "gaussian",
+        OnPolicyConfig(
+            algorithm="sppo38",
+            episodes=624,
+            batch=16,
+            cap=128,
+            continuing=True,
+            grouping="rows",
+            minibatches=8,
+            epochs=10,
+            discount=0.95,
+            beta=0.0375,
+            learning_rate=1e-3,
+            decay=False,
+            baseline_learning_rate=1e-3,
+        ),
+        "this project's: 39 batches of 16 stretches of 128 steps; β of the code of liu2020",
+        environment_options={"reward_shift": 8.0, "reward_scale": 1 / 8},
+        policy_options={"hidden_size": 64, "layers": 2},
     ),
 }
 

@@ -26,6 +26,7 @@ from entropy_rl.streams import Source, Streams
 # What looks at the rows or parameters of several replicas at once, or needs rows of its own number,
 # is not for them.
 _STACKABLE: dict[str, tuple[Any, ...]] = {
+    "continuing": (False,),
     "cap": (1,),  # else episodes end at different times, and the rows are no equal parts
     "minibatches": (1,),
     "grouping": ("episodes",),

@@ -1,4 +1,4 @@
-"""Playing episodes in a batch that shrinks as they end, and laying their rows flat."""
+"""Playing episodes in a batch that shrinks as they end, or goes on, and laying their rows flat."""
 
 from __future__ import annotations
 
@@ -20,22 +20,26 @@ Act = Callable[[Observation], Chain]
 
 @dataclass(frozen=True)
 class Rollout:
-    """B episodes over at most T steps: flat rows for networks, a (T, B) grid for returns.
+    """B columns over at most T steps: flat rows for networks, a (T, B) grid for returns.
 
-    There is one row for every step that was taken, N in all, in the order of time.
+    There is one row for every step that was taken, N in all, in the order of time. A column is an
+    episode, or where episodes go on a stretch of T steps, whatever begins and ends in it.
 
     Attributes:
         obs: the observations acted on, ``(N, …)``.
         chain: what the policy returned there, ``(N, …)``, with its graph if it kept one.
         time: the row's step, ``(N,)``, from 0.
         episode: the row's column, ``(N,)``.
-        r_t: rewards ``(T, B)``, 0 after the end of an episode.
+        r_t: rewards ``(T, B)``, 0 after the end of an episode that no other follows.
         discount_t: ``(T, B)``: γ, and 0 where the episode terminated.
-        cut: ``(T, B)``: True where an episode went on but was cut, by the cap or the environment.
+        cut: ``(T, B)``: True where an episode went on but was cut, by the cap or the environment;
+            the return of what came before stops at the value of ``final_obs``.
         final_obs: the observations after the cuts, ``(C, …)``, in the order of ``cut.nonzero()``;
             None if nothing was cut.
         version: how many updates the policy that acted had made.
-        merits: the environment's figures of merit at the end of each episode, each ``(B,)``.
+        merits: the environment's figures of merit at the end of each episode, each ``(B,)``; of a
+            stretch at the end of its last one, NaN if none ended in it.
+        running: what goes on after the last step, or None.
     """
 
     obs: Observation
@@ -48,13 +52,14 @@ class Rollout:
     final_obs: Observation | None
     version: int = 0
     merits: dict[str, Tensor] = field(default_factory=dict)
+    running: Any = None
 
     def __len__(self) -> int:
         return len(self.time)
 
     @property
     def lengths(self) -> Tensor:
-        """Steps of each episode, ``(B,)``."""
+        """Steps of each column, ``(B,)``."""
         return torch.bincount(self.episode, minlength=self.r_t.shape[1])
 
     def grid(self, rows: Tensor) -> Tensor:
@@ -89,8 +94,14 @@ def play_episodes(
     discount: float,
     generator: Source,
     version: int = 0,
+    *,
+    continuing: bool = False,
+    running: Any = None,
 ) -> Rollout:
     """Play ``episodes`` episodes at once; those that have ended are dropped from the batch.
+
+    Or let them go on: play a stretch of ``cap`` steps, in which an episode that ends is followed by
+    a fresh one.
 
     Args:
         env: the batched core of an environment.
@@ -100,9 +111,13 @@ def play_episodes(
         discount: γ in [0, 1].
         generator: the environment's source of randomness; its device is where episodes live.
         version: kept with the rollout.
+        continuing: whether they go on.
+        running: B episodes to go on with; None begins fresh ones.
     """
     device = generator.device
-    state = env.reset(episodes, generator=generator, device=device)
+    state = running
+    if running is None:
+        state = env.reset(episodes, generator=generator, device=device)
     alive = torch.arange(episodes, device=device)
     observations: list[Observation] = []
     chains: list[Chain] = []
@@ -125,14 +140,23 @@ def play_episodes(
         cuts.append(cut)
         if cut.any():
             finals.append((alive[cut], env.observe(state[cut])))
-        if names := getattr(env, "merits", ()):
-            info = env.info(state)
-            for name in names:
-                before = merits.setdefault(name, info[name].new_zeros(episodes))
-                before.index_copy_(0, alive, info[name])
-        running = ~(outcome.terminated | cut)
-        if not running.all():
-            going = running.nonzero().squeeze(1)
+        over = outcome.terminated | outcome.truncated
+        for name in getattr(env, "merits", ()):
+            found = env.info(state)[name]
+            if continuing:
+                last = merits.get(name, torch.full((episodes,), torch.nan, device=device))
+                merits[name] = torch.where(over, found.to(last.dtype), last)
+            else:
+                before = merits.setdefault(name, found.new_zeros(episodes))
+                before.index_copy_(0, alive, found)
+        if continuing:
+            if over.any():
+                fresh = env.reset(int(over.sum()), generator=generator, device=device)
+                state = state.replaced(over, fresh)
+            continue
+        running_on = ~(over | cut)
+        if not running_on.all():
+            going = running_on.nonzero().squeeze(1)
             state, alive = state[going], alive[going]
             if not len(alive):
                 break
@@ -156,6 +180,7 @@ def play_episodes(
         final_obs=concatenate_observations([obs for _, obs in finals]) if finals else None,
         version=version,
         merits=merits,
+        running=state if continuing else None,
     )
 
 

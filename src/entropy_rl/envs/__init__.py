@@ -1,6 +1,7 @@
 """Environments: batched cores in torch, and their faces for Gymnasium and PettingZoo.
 
-Importing this module registers ``entropy_rl/HuntersRabbits-v0`` and ``entropy_rl/TeamBandit-v0``.
+Importing this module registers ``entropy_rl/HuntersRabbits-v0``, ``entropy_rl/TeamBandit-v0`` and
+``entropy_rl/Pendulum-v0``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from entropy_rl.envs._single import SingleEnv
 from entropy_rl.envs._vector import TensorVectorEnv
 from entropy_rl.envs.hunters_rabbits import HuntersRabbits, HuntersState
 from entropy_rl.envs.hunters_single import HuntersRabbitsEnv
+from entropy_rl.envs.pendulum import Pendulum, PendulumState
 from entropy_rl.envs.team_bandit import BanditState, TeamBandit
 
 if TYPE_CHECKING:
@@ -32,6 +34,10 @@ __all__ = [
     "HuntersRabbitsVectorEnv",
     "HuntersState",
     "Outcome",
+    "Pendulum",
+    "PendulumEnv",
+    "PendulumState",
+    "PendulumVectorEnv",
     "TeamBandit",
     "TeamBanditEnv",
     "TeamBanditVectorEnv",
@@ -62,6 +68,18 @@ class TeamBanditEnv(SingleEnv):
     core_type = TeamBandit
 
 
+class PendulumVectorEnv(TensorVectorEnv[PendulumState]):
+    """``entropy_rl/Pendulum-v0`` for ``gymnasium.make_vec``; options as `Pendulum`."""
+
+    core_type = Pendulum
+
+
+class PendulumEnv(SingleEnv):
+    """``entropy_rl/Pendulum-v0`` for ``gymnasium.make``; options as `Pendulum`."""
+
+    core_type = Pendulum
+
+
 def parallel(**options: Any) -> "HuntersRabbitsParallel":
     """Hunters and rabbits behind PettingZoo's parallel API, one agent a hunter.
 
@@ -77,7 +95,7 @@ def parallel(**options: Any) -> "HuntersRabbitsParallel":
     return HuntersRabbitsParallel(**options)
 
 
-for name in ("HuntersRabbits", "TeamBandit"):
+for name in ("HuntersRabbits", "TeamBandit", "Pendulum"):
     gymnasium.register(
         f"entropy_rl/{name}-v0",
         entry_point=f"entropy_rl.envs:{name}Env",

@@ -101,3 +101,25 @@ def team_bandit(arms: int, chosen: Sequence[int]) -> np.ndarray:
             box = (height + side * agent, arm * width + (width - side) // 2, side)
             _stamp(image, box, _hunter, BLUE)
     return image
+
+
+def pendulum(angle: float) -> np.ndarray:
+    """A rod about a pin, upright at the angle 0.
+
+    Args:
+        angle: θ, radians; it grows to the left.
+
+    Returns:
+        uint8 ``(192, 192, 3)``.
+    """
+    image = np.full((192, 192, 3), PAPER, np.uint8)
+    along = np.array([-np.sin(angle), -np.cos(angle)])
+
+    def rod(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        reach = x * along[0] + y * along[1]
+        aside = np.abs(y * along[0] - x * along[1])
+        return (reach > -0.08) & (reach < 0.85) & (aside < 0.08)
+
+    _stamp(image, (0, 0, 192), rod, ORANGE)
+    _stamp(image, (0, 0, 192), lambda x, y: _disc(x, y, 0, 0, 0.04, 0.04), LINE)
+    return image

@@ -25,7 +25,7 @@ DEVICES = ("cpu", "cuda")
 # that value it is not written, so that a new field changes the hash of no run that is stored. A
 # value here is not a default: it may never change.
 LATER: dict[str, dict[str, Any]] = {
-    "config": {"baseline_optimiser": "adam", "beta_decay": False},
+    "config": {"baseline_optimiser": "adam", "beta_decay": False, "continuing": False},
     "evaluation": {"exact": False},
 }
 
@@ -205,7 +205,7 @@ class RunSpec:
 
     @property
     def on_each_device(self) -> tuple[RunSpec, ...]:
-        """The spec, and the same on every other device: an experiment takes either's run."""
+        """The spec and the same on every other device; an experiment takes either's run."""
         others = (replace(self, device=device) for device in DEVICES if device != self.device)
         return (self, *others)
 

@@ -15,6 +15,7 @@ from entropy_rl.tabular import (
     expected_return,
     garnet,
     occupancy,
+    patience,
     policy_gradient,
     soft_value_iteration,
     state_entropy,
@@ -42,14 +43,6 @@ def with_exit(mdp: FiniteMDP, discount: float) -> FiniteMDP:
     terminal = torch.zeros(mdp.states, dtype=torch.bool)
     terminal[-1] = True
     return FiniteMDP(transition, reward, discount, mdp.start, terminal)
-
-
-def patience(discount: float = 0.99) -> FiniteMDP:
-    """Quit (action 0) pays 1; wait pays 3.98 with probability .01; both then end."""
-    transition = torch.tensor([[[0.0, 1.0], [0.99, 0.01]], [[0.0, 1.0], [0.0, 1.0]]], dtype=F64)
-    reward = torch.tensor([[1.0, 0.0398], [0.0, 0.0]], dtype=F64)
-    start, terminal = torch.tensor([1.0, 0.0], dtype=F64), torch.tensor([False, True])
-    return FiniteMDP(transition, reward, discount, start, terminal)
 
 
 processes = st.tuples(

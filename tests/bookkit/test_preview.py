@@ -89,3 +89,17 @@ def test_labels_of_a_notebook_are_read_from_its_text(book: Book) -> None:
         "'''\n(not-here)=\n'''",
     )
     assert labels(page) == {"here", "equal"}
+
+
+def test_scripts_are_loaded_in_the_order_of_the_configuration(books: Book) -> None:
+    """html-manager needs requirejs before it, whatever their names are."""
+    settings = books.root / "_config.yml"
+    settings.write_text(
+        settings.read_text().replace(
+            "bookkit.extension]}", "bookkit.extension], config: {nb_ipywidgets_js: {z: {}, a: {}}}}"
+        )
+    )
+    draft(books)
+    made = preview(books.root, "book/draft")
+    written = (made.parents[3] / "_config.yml").read_text()
+    assert written.index("z: {}") < written.index("a: {}")

@@ -11,19 +11,33 @@ import torch
 
 from entropy_rl import stepwise
 from entropy_rl.algorithms import EntropyCritic
-from entropy_rl.checks import CHECKS, baseline, extremes, gaussian, gradients, run, variance
+from entropy_rl.checks import (
+    CHECKS,
+    baseline,
+    extremes,
+    gaussian,
+    gradients,
+    reparametrised,
+    run,
+    soft_gradient,
+    soft_surrogates,
+    variance,
+)
 from entropy_rl.conditionals import Conditionals, GaussianConditionals
 from entropy_rl.conditionals import _categorical as conditionals
 from entropy_rl.envs import TeamBandit
 from entropy_rl.estimators import kl, pathwise, tree
 from entropy_rl.policies import _spaces
 from entropy_rl.policies.gaussian import GaussianPolicy
+from entropy_rl.tabular import _limits, _solve, ascend, enumerate_trajectories, policy_gradient
 
 ENTROPY = conditionals.categorical_entropy
 BEST_CHILDREN = stepwise._best_children
 COMPONENT_KL = Conditionals.component_kl
 INPUTS = EntropyCritic._inputs
 SAMPLE = GaussianPolicy.sample
+OCCUPANCY, STATE_ENTROPY = _solve.occupancy, _solve.state_entropy
+SURROGATE, BONUS = soft_surrogates.clipped_surrogate_loss, soft_surrogates.entropy_loss
 
 
 def in_bits(log_probs):
@@ -106,6 +120,65 @@ def no_mask(sizes):
     return None
 
 
+def a_little_more_entropy(policy):
+    return 1.001 * STATE_ENTROPY(policy)
+
+
+def every_state_alike(mdp, policy):
+    return torch.ones_like(OCCUPANCY(mdp, policy))
+
+
+def never_there(mdp, policy):
+    return torch.zeros_like(OCCUPANCY(mdp, policy))
+
+
+def first_state_only(mdp, policy):
+    return mdp.start
+
+
+def counted_twice(mdp, logits, alpha):
+    return policy_gradient(mdp, logits, 2 * alpha)
+
+
+def unweighted_states(mdp, logits):
+    visits = OCCUPANCY(mdp, logits.softmax(-1))
+    return policy_gradient(mdp, logits) / visits.clamp(min=1e-9)[:, None]
+
+
+def no_entropy_in_it(mdp, logits, alpha=0.0):
+    return policy_gradient(mdp, logits)
+
+
+def no_gradient(mdp, logits, alpha=0.0):
+    return torch.zeros_like(logits)
+
+
+def always_soft(mdp, logits, alpha, entropy):
+    return ascend(mdp, logits, alpha, "soft")
+
+
+def rewards_alone(r_t, entropy_tm1, temperature):
+    return r_t
+
+
+def own_entropy_twice(surrogate, coefficient):
+    return 2 * BONUS(surrogate, coefficient)
+
+
+def half_of_it(log_prob, old_log_prob, advantage, clip):
+    return 0.5 * SURROGATE(log_prob, old_log_prob, advantage, clip)
+
+
+def nothing_to_gain(log_prob, old_log_prob, advantage, clip):
+    return 0.0 * log_prob.sum()
+
+
+def nothing_past(mdp, policy, horizon):
+    found = enumerate_trajectories(mdp, policy, horizon)
+    over = torch.full_like(found.states[:1], mdp.states - 1)
+    return found._replace(states=torch.cat([over, found.states[1:]]))
+
+
 BREAKAGES = [
     ("zhang2018.eq1", gradients, "exact", without_gradient),
     ("zhang2018.eq2", stepwise, "categorical_entropy", off_by_a_little),
@@ -154,6 +227,28 @@ BREAKAGES = [
     ("farl2020.prop2.2", kl, "weights_until", no_weights),
     ("farl2020.kl", kl, "sum_after", nothing),
     ("farl2020.kl", kl, "weights_until", no_weights),
+    ("liu2020.eq20", _solve, "state_entropy", a_little_more_entropy),
+    ("liu2020.eq20", soft_gradient, "occupancy", every_state_alike),
+    ("liu2020.eq19", soft_gradient, "policy_gradient", counted_twice),
+    ("liu2020.eq19.corrected", soft_gradient, "state_entropy", a_little_more_entropy),
+    ("liu2020.eq19.corrected", soft_gradient, "occupancy", every_state_alike),
+    ("liu2020.eq16", soft_gradient, "occupancy", first_state_only),
+    ("liu2020.gamma", soft_gradient, "policy_gradient", unweighted_states),
+    ("liu2020.next_state", soft_gradient, "policy_gradient", no_entropy_in_it),
+    ("liu2020.bonus", soft_gradient, "ascend", always_soft),
+    ("liu2020.bonus", soft_gradient, "bonus_gradient", policy_gradient),
+    ("liu2020.bonus", _limits, "state_entropy", a_little_more_entropy),
+    ("liu2020.eq38", soft_surrogates, "soft_rewards", rewards_alone),
+    ("liu2020.eq38", soft_surrogates, "entropy_loss", own_entropy_twice),
+    ("liu2020.eq40-41", soft_surrogates, "clipped_surrogate_loss", half_of_it),
+    ("liu2020.eq40-41", soft_surrogates, "entropy_loss", own_entropy_twice),
+    ("liu2020.eq40-41", soft_surrogates, "state_entropy", a_little_more_entropy),
+    ("liu2020.alg1", soft_surrogates, "clipped_surrogate_loss", nothing_to_gain),
+    ("liu2020.sec2.2", soft_surrogates, "enumerate_trajectories", nothing_past),
+    ("liu2020.rpg26-31", _solve, "state_entropy", a_little_more_entropy),
+    ("liu2020.rpg26-31", reparametrised, "occupancy", every_state_alike),
+    ("liu2020.eq25", reparametrised, "occupancy", never_there),
+    ("liu2020.discrete", reparametrised, "policy_gradient", no_gradient),
 ]
 
 

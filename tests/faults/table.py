@@ -22,6 +22,7 @@ DECLARATION = "tests/experiments/test_declaration.py::"
 STREAMS = "tests/test_streams.py::"
 STACKED = "tests/policies/test_stacked_policies.py::"
 REPLICAS = "tests/algorithms/test_stacked_training.py::"
+LIMITS = "tests/test_soft_limits.py::"
 TABLE3 = "tests/experiments/test_table3.py::"
 STRETCHES = TARGETS + "test_targets_of_stretches_equal_the_plain_loop"
 PLAIN = TARGETS + "test_targets_equal_the_plain_loop"
@@ -565,5 +566,42 @@ FAULTS = (
             "tests/envs/test_team_bandit.py::"
             "test_the_reward_that_is_expected_of_a_round_is_that_of_its_arms",
         ),
+    ),
+    Fault(
+        "a bonus differentiates the visits",
+        "tabular/_limits.py",
+        "visits = occupancy(mdp, policy).detach()",
+        "visits = occupancy(mdp, policy)",
+        (
+            LIMITS + "test_the_bonus_in_closed_form_and_over_trajectories",
+            LIMITS + "test_a_limit_is_a_softmax_of_its_own_values_and_its_gradient_vanishes",
+        ),
+    ),
+    Fault(
+        "a bonus has the entropy in its return",
+        "tabular/_limits.py",
+        'inside = temperature if entropy == "soft" else 0.0',
+        "inside = temperature",
+        (
+            LIMITS + "test_with_a_bonus_patience_is_lost",
+            LIMITS + "test_a_second_way_to_the_limits_of_patience",
+        ),
+    ),
+    Fault(
+        "a prize that comes ten times as often",
+        "tabular/_examples.py",
+        "0.01 * 3.98",
+        "0.1 * 3.98",
+        (
+            LIMITS + "test_with_a_bonus_patience_is_lost",
+            LIMITS + "test_with_a_soft_return_one_waits",
+        ),
+    ),
+    Fault(
+        "one door leads to the quiet room",
+        "tabular/_examples.py",
+        "transition[0, :3, 1] = transition[0, 3, 2] = 1.0",
+        "transition[0, :1, 1] = transition[0, 1:, 2] = 1.0",
+        (LIMITS + "test_rooms",),
     ),
 )

@@ -16,7 +16,9 @@ Everything but the two optimal solvers' search is plain torch arithmetic: call `
 result to have the gradient through the linear solve.
 """
 
+from entropy_rl.tabular._examples import patience, rooms
 from entropy_rl.tabular._garnet import garnet
+from entropy_rl.tabular._limits import ascend, bonus_gradient
 from entropy_rl.tabular._mdp import FiniteMDP
 from entropy_rl.tabular._solve import (
     Solution,
@@ -36,12 +38,16 @@ __all__ = [
     "Solution",
     "Trajectories",
     "Values",
+    "ascend",
+    "bonus_gradient",
     "enumerate_trajectories",
     "evaluate_policy",
     "expected_return",
     "garnet",
     "occupancy",
+    "patience",
     "policy_gradient",
+    "rooms",
     "soft_value_iteration",
     "state_entropy",
     "value_iteration",

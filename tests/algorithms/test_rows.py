@@ -103,6 +103,14 @@ def test_a_row_of_score_functions_learns(algorithm, entropy):
     assert learnt(algorithm, entropy, episodes=6_400) > 4.5
 
 
+@pytest.mark.parametrize("algorithm", ["impala", "simpala"])
+@pytest.mark.parametrize("option", ["minibatches", "epochs"])
+def test_ratios_that_would_be_old_are_refused(algorithm, option):
+    changes = {"algorithm": algorithm, "entropy": "unbiased_gradient", option: 2}
+    with pytest.raises(ValueError, match=f"{option}: expected 1 for '{algorithm}'"):
+        dataclasses.replace(QUICK, baseline="value", **changes)
+
+
 def test_the_reference_lists_every_row():
     page = (Path(__file__).parents[2] / "book" / "api.md").read_text(encoding="utf-8")
     for name, row in ALGORITHMS.items():

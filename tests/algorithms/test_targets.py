@@ -103,7 +103,7 @@ def test_targets_equal_the_plain_loop(kind, entropy, stops, tables):
     assert torch.allclose(torch.stack(found), expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("kind", ["gae", "n_step", "v_trace"])
+@pytest.mark.parametrize("kind", ["return", "gae", "n_step", "v_trace"])
 def test_targets_of_stretches_equal_the_plain_loop(kind, tables):
     """Columns in which episodes end, are truncated and begin, over two batches."""
     options = {"lambda": 0.7, "n": 3, "clip_rho": 1.0, "clip_c": 1.0}
@@ -123,7 +123,11 @@ def test_targets_of_stretches_equal_the_plain_loop(kind, tables):
             later = 0.0
             for t in reversed(range(T)):
                 beyond = 0.0 if ends[t, b] else GAMMA * v_after[t, b]
-                if kind == "n_step":
+                if kind == "return":
+                    on = 0.0 if ends[t, b] or cuts[t, b] else GAMMA * later
+                    later = r[t, b] + on
+                    expected = later - v[t, b]
+                elif kind == "n_step":
                     value, weight, k = r[t, b].item(), GAMMA, t
                     while k - t < 2 and not (ends[k, b] or cuts[k, b]):
                         k += 1

@@ -7,6 +7,7 @@ import torch
 from corridor import BANDIT, QUICK, policy_for
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.autograd.function import once_differentiable
 from torch.nn.utils import parameters_to_vector
 
 from entropy_rl.algorithms import UPDATES, Trainer
@@ -109,10 +110,33 @@ def test_where_no_step_helps_the_parameters_stay(monkeypatch):
     assert torch.equal(parameters_to_vector(trainer.policy.parameters()), before)
 
 
-@pytest.mark.parametrize("changes", [{}, {"precision": "bfloat16"}])
-def test_a_policy_without_a_second_derivative_is_refused(changes):
-    family = {"family": "mmdp", "layers": 1} if changes else {}
+class Half(torch.autograd.Function):
+    """A node that can be derived once only, under a head that can be derived twice."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, slope):
+        return slope.clone()
+
+
+@pytest.mark.parametrize("kind", ["lstm", "bfloat16", "a part of it"])
+def test_a_policy_without_a_second_derivative_is_refused(kind):
+    family = {} if kind == "lstm" else {"family": "mmdp", "layers": 1}
     policy = policy_for(BANDIT, **family)
-    config = dataclasses.replace(TRPO, **{"precision": "float32", **changes})
+    precision = "bfloat16" if kind == "bfloat16" else "float32"
+    if kind == "a part of it":
+        policy.rest.append(torch.nn.Identity())
+        policy.rest[-1].forward = Half.apply
+    config = dataclasses.replace(TRPO, precision=precision)
     with pytest.raises(ValueError, match="policy: expected one that can be derived twice"):
         Trainer(BANDIT, policy, config, 0).step()
+
+
+@pytest.mark.parametrize("option", ["clip_gradient", "clip_norm"])
+def test_a_clip_that_would_turn_the_step_is_refused(option):
+    with pytest.raises(ValueError, match=f"{option}: expected None for 'trpo'"):
+        dataclasses.replace(TRPO, **{option: 1.0})

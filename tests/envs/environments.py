@@ -8,7 +8,7 @@ from typing import Any
 
 import toys
 
-from entropy_rl.envs import HuntersRabbitsEnv, PendulumEnv, TeamBanditEnv
+from entropy_rl.envs import HuntersRabbitsEnv, PendulumEnv, TabularEnv, TeamBanditEnv
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,14 @@ ENVIRONMENTS = (
         harmless=0.0,
         typo="gravty",
         short={"max_episode_steps": 4},
+    ),
+    Environment(
+        "entropy_rl/Tabular-v0",
+        TabularEnv,
+        ({}, {"process": "rooms", "max_episode_steps": 3}),
+        harmless=1,
+        typo="proces",
+        short={"process": "rooms", "max_episode_steps": 4},
     ),
     # Discrete and Box actions, chance in the step: what a new environment may be.
     Environment("tests/Ice-v0", toys.IceEnv, ({}, {"slip": 0.75}), 1, "slipp", {}),

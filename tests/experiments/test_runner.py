@@ -5,13 +5,15 @@ import os
 import re
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from small import data_files, small
 
-from entropy_rl.algorithms import TrainingDiverged
-from entropy_rl.experiments import RunSpec, Store, beginning, run_spec, runner
+from entropy_rl.algorithms import TrainingDiverged, preset
+from entropy_rl.experiments import EvaluationSpec, RunSpec, Store, beginning, run_spec, runner
 from entropy_rl.experiments.checkpoint import load_checkpoint
+from entropy_rl.experiments.results import staleness
 from entropy_rl.policies import load_policy
 
 
@@ -184,3 +186,26 @@ def test_threads_are_one_and_given_back(tmp_path):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
+
+
+def test_a_figure_of_merit_that_is_not_known_yet_is_stored_and_replayed(tmp_path):
+    """Stretches of five steps, episodes of seven: in the first no episode ends."""
+    config = dataclasses.replace(
+        preset("pendulum").config, episodes=40, batch=4, cap=5, minibatches=1, epochs=1
+    )
+    chosen = dataclasses.replace(
+        preset("pendulum"), environment_options={"max_episode_steps": 7}, config=config
+    )
+    spec, store = RunSpec.of(chosen, 0, EvaluationSpec(4, 7)), Store(tmp_path)
+    interrupted(spec, store, 3)
+    run_spec(spec, store)
+    run = store.load(spec.hash)
+    first, second = run.record["first_updates"]["curves"]["score"]
+    assert first is None
+    assert second < 0
+    assert np.isnan(run.curves["score"][0])
+    assert np.isfinite(run.curves["score"][1:]).all()
+    assert staleness(run) is None
+    other = {"machine": "another", "processor": "another"}
+    changed = dataclasses.replace(run, record={**run.record, "hardware": other})
+    assert staleness(changed) is None

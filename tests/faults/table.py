@@ -246,9 +246,9 @@ FAULTS = (
     Fault(
         "the own entropy left in the advantage",
         "algorithms/advantages.py",
-        """returns = discounted_returns(context.r_t, context.rollout.discount_t)
+        """_uncut(context))
     return Targets(returns - context.own_tm1 -""",
-        """returns = discounted_returns(context.r_t, context.rollout.discount_t)
+        """_uncut(context))
     return Targets(returns -""",
         (PLAIN, COMBINED),
     ),
@@ -258,6 +258,13 @@ FAULTS = (
         """        int(context.options["n"]),
         _uncut(context),""",
         """        int(context.options["n"]),""",
+        (STRETCHES,),
+    ),
+    Fault(
+        "a cut does not end the return",
+        "algorithms/advantages.py",
+        "context.rollout.discount_t * _uncut(context))",
+        "context.rollout.discount_t)",
         (STRETCHES,),
     ),
     Fault(

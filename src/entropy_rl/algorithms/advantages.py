@@ -15,7 +15,7 @@ from entropy_rl.returns import discounted_returns, gae, n_step_returns, vtrace
 
 def return_less_baseline(context: Context) -> Targets:
     """A = G - b with Gₜ = Σₖ γᵏ rₜ₊ₖ to the end or the cut (zhang2018, §2 and equation 1)."""
-    returns = discounted_returns(context.r_t, context.rollout.discount_t)
+    returns = discounted_returns(context.r_t, context.rollout.discount_t * _uncut(context))
     return Targets(returns - context.own_tm1 - context.values.v_tm1, returns)
 
 

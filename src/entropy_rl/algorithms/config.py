@@ -58,7 +58,7 @@ class OnPolicyConfig:
             zhang2018, equation 1) and mean over episodes.
         optimiser: "adam", "rmsprop" (eps 1e-5, as zhang2018's authors) or "sgd": steps along the
             gradient.
-        learning_rate: > 0.
+        learning_rate: > 0. A trust region reads neither it nor the optimiser.
         decay: whether the learning rate falls linearly to 0 over the training.
         clip_gradient: the bound > 0 on every entry of the gradient, or None.
         clip_norm: the bound > 0 on the gradient's 2-norm, or None; after the entries' own.
@@ -141,6 +141,7 @@ class OnPolicyConfig:
             _validate.boolean(name, getattr(self, name))
         self._check_entropy()
         self._check_continuing()
+        self._check_row()
         if not isinstance(self.options, Mapping):
             raise _validate.fail("options", "a mapping of names to numbers", repr(self.options))
         if self.options and not self.row.options:
@@ -177,6 +178,19 @@ class OnPolicyConfig:
             raise _validate.fail("episodes", expected, self.episodes)
         if self.baseline == "running" or self.first_visit:
             raise _validate.fail("continuing", "False, for what looks at whole episodes", True)
+
+    def _check_row(self) -> None:
+        """What the row's choices would ignore, or do wrong, without saying so."""
+        if self.row.surrogate == "score_of_weighted":
+            for name in ("minibatches", "epochs"):
+                if getattr(self, name) != 1:  # after an update the advantage's ratios are old
+                    expected = f"1 for {self.algorithm!r}, whose ratios are those of the batch"
+                    raise _validate.fail(name, expected, getattr(self, name))
+        if self.row.update == "trust_region":
+            for name in ("clip_gradient", "clip_norm"):
+                if getattr(self, name) is not None:
+                    expected = f"None for {self.algorithm!r}, which bounds the divergence"
+                    raise _validate.fail(name, expected, getattr(self, name))
 
     @property
     def row(self) -> Algorithm:

@@ -9,13 +9,14 @@ import torch
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.config import OnPolicyConfig
-from entropy_rl.envs import Core, HuntersRabbits, Pendulum, TeamBandit, build
+from entropy_rl.envs import Core, HuntersRabbits, Pendulum, Tabular, TeamBandit, build
 from entropy_rl.policies import POLICIES, family_options, make_policy
 
 ENVIRONMENTS: dict[str, Any] = {
     "hunters": HuntersRabbits,
     "bandit": TeamBandit,
     "pendulum": Pendulum,
+    "tabular": Tabular,
 }
 
 
@@ -150,6 +151,27 @@ PRESETS: dict[str, Preset] = {
         "this project's: 39 batches of 16 stretches of 128 steps; β of the code of liu2020",
         environment_options={"reward_shift": 8.0, "reward_scale": 1 / 8},
         policy_options={"hidden_size": 64, "layers": 2, "variance": "global"},
+    ),
+    "patience": Preset(
+        "tabular",
+        "table",
+        OnPolicyConfig(
+            algorithm="sppo38",
+            episodes=2_400,
+            batch=16,
+            cap=64,
+            continuing=True,
+            grouping="rows",
+            minibatches=4,
+            epochs=4,
+            discount=0.99,
+            beta=0.125,
+            learning_rate=3e-2,
+            baseline_learning_rate=1e-2,
+        ),
+        "this project's: where an entropy in the return finds what a bonus does not",
+        environment_options={"process": "patience"},
+        policy_options={"scale": 0.0},
     ),
 }
 

@@ -14,6 +14,7 @@ from entropy_rl.algorithms.problem import Problem
 from entropy_rl.estimators import kl_divergence
 
 _SMALL = 1e-10
+_ROUNDING = 1e-3
 
 
 def trust_region_step(problem: Problem) -> Minibatch:
@@ -28,8 +29,8 @@ def trust_region_step(problem: Problem) -> Minibatch:
     learning rate are not used.
 
     Raises:
-        ValueError: a policy whose graph has no second derivative: in half precision, or "lstm",
-            whose steps are one node.
+        ValueError: a policy of which some parameter has no second derivative: "lstm", whose steps
+            are one node, or any in another precision than its parameters'.
     """
     options, parameters = problem.options, problem.parameters
     loss, before = problem.losses()
@@ -86,15 +87,27 @@ def _curvature(problem: Problem, gradient: Tensor) -> Callable[[Tensor], Tensor]
             scalar, parameters, retain_graph=True, create_graph=create_graph, allow_unused=True
         )
         pairs = zip(found, parameters, strict=True)
-        return torch.cat([(torch.zeros_like(p) if f is None else f).flatten() for f, p in pairs])
+        return torch.cat([(torch.zeros_like(p) if x is None else x).flatten() for x, p in pairs])
 
     _, minibatch = problem.losses()
     first = slope(_divergence(minibatch), create_graph=True)
-    # A graph that ends where it cannot be derived again gives zeros, and says nothing.
-    derived = first.requires_grad and bool((slope(first @ gradient, False) != 0).any())
-    if not derived and bool((gradient != 0).any()):
-        raise _validate.fail("policy", "one that can be derived twice", "'lstm' or half precision")
+    if not (first.requires_grad and _symmetric(lambda v: slope(first @ v, False), gradient)):
+        expected = "one that can be derived twice, in the precision of its parameters"
+        raise _validate.fail("policy", expected, "one that cannot, such as 'lstm'")
     return lambda v: slope(first @ v, False) + damping * v
+
+
+def _symmetric(product: Callable[[Tensor], Tensor], vector: Tensor) -> bool:
+    """Whether vᵀA1 = 1ᵀAv, and A v is not 0 but for v = 0.
+
+    A graph that ends where it cannot be derived again gives no slope there, and says nothing; but
+    what it leaves of a matrix of second derivatives is 0, or not symmetric.
+    """
+    ones = torch.ones_like(vector)
+    image, other = product(vector), product(ones)
+    gap = (ones @ image - vector @ other).abs()
+    size = image.abs().sum() + vector.abs() @ other.abs()
+    return bool((vector == 0).all()) or (bool(size > 0) and bool(gap <= _ROUNDING * size))
 
 
 def _divergence(minibatch: Minibatch) -> Tensor:

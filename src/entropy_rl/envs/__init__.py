@@ -1,7 +1,7 @@
 """Environments: batched cores in torch, and their faces for Gymnasium and PettingZoo.
 
-Importing this module registers ``entropy_rl/HuntersRabbits-v0``, ``entropy_rl/TeamBandit-v0`` and
-``entropy_rl/Pendulum-v0``.
+Importing this module registers ``entropy_rl/HuntersRabbits-v0``, ``entropy_rl/TeamBandit-v0``,
+``entropy_rl/Pendulum-v0`` and ``entropy_rl/Tabular-v0``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from entropy_rl.envs._vector import TensorVectorEnv
 from entropy_rl.envs.hunters_rabbits import HuntersRabbits, HuntersState
 from entropy_rl.envs.hunters_single import HuntersRabbitsEnv
 from entropy_rl.envs.pendulum import Pendulum, PendulumState
+from entropy_rl.envs.tabular import Tabular, TabularState
 from entropy_rl.envs.team_bandit import BanditState, TeamBandit
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ __all__ = [
     "PendulumEnv",
     "PendulumState",
     "PendulumVectorEnv",
+    "Tabular",
+    "TabularEnv",
+    "TabularState",
+    "TabularVectorEnv",
     "TeamBandit",
     "TeamBanditEnv",
     "TeamBanditVectorEnv",
@@ -80,6 +85,18 @@ class PendulumEnv(SingleEnv):
     core_type = Pendulum
 
 
+class TabularVectorEnv(TensorVectorEnv[TabularState]):
+    """``entropy_rl/Tabular-v0`` for ``gymnasium.make_vec``; options as `Tabular`."""
+
+    core_type = Tabular
+
+
+class TabularEnv(SingleEnv):
+    """``entropy_rl/Tabular-v0`` for ``gymnasium.make``; options as `Tabular`."""
+
+    core_type = Tabular
+
+
 def parallel(**options: Any) -> "HuntersRabbitsParallel":
     """Hunters and rabbits behind PettingZoo's parallel API, one agent a hunter.
 
@@ -95,7 +112,7 @@ def parallel(**options: Any) -> "HuntersRabbitsParallel":
     return HuntersRabbitsParallel(**options)
 
 
-for name in ("HuntersRabbits", "TeamBandit", "Pendulum"):
+for name in ("HuntersRabbits", "TeamBandit", "Pendulum", "Tabular"):
     gymnasium.register(
         f"entropy_rl/{name}-v0",
         entry_point=f"entropy_rl.envs:{name}Env",

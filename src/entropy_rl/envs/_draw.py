@@ -123,3 +123,20 @@ def pendulum(angle: float) -> np.ndarray:
     _stamp(image, (0, 0, 192), rod, ORANGE)
     _stamp(image, (0, 0, 192), lambda x, y: _disc(x, y, 0, 0, 0.04, 0.04), LINE)
     return image
+
+
+def places(states: int, here: int) -> np.ndarray:
+    """A disc for each state, the present one filled with colour.
+
+    Args:
+        states: S.
+        here: in [0, S).
+
+    Returns:
+        uint8 ``(64, 64 S, 3)``.
+    """
+    image = np.full((64, 64 * states, 3), PAPER, np.uint8)
+    for k in range(states):
+        colour = BLUE if k == here else LINE
+        _stamp(image, (0, 64 * k, 64), lambda x, y: _disc(x, y, 0, 0, 0.7, 0.7), colour)
+    return image

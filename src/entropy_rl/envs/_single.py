@@ -7,6 +7,7 @@ from typing import Any, ClassVar, SupportsFloat
 import gymnasium
 import numpy as np
 import torch
+from gymnasium import spaces
 
 from entropy_rl import _validate as check
 from entropy_rl.envs._actions import check_action, row_shape
@@ -96,7 +97,8 @@ class SingleEnv(gymnasium.Env):
         return self._state
 
     def _observe(self) -> Any:
-        return to_numpy(self.core.observe(self._started()))
+        seen = to_numpy(self.core.observe(self._started()))
+        return np.int64(seen) if isinstance(self.observation_space, spaces.Discrete) else seen
 
     def _info(self) -> dict[str, Any]:
         return {name: x.item() for name, x in self.core.info(self._started()).items()}

@@ -95,7 +95,8 @@ def _far(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     for name in sorted(then["curves"].keys() | now["curves"].keys()):
         first, second = (x["curves"].get(name, []) for x in (then, now))
         tolerance = CURVES.get(name, CURVES[""])
-        if len(first) != len(second) or not np.allclose(first, second, rtol=tolerance, atol=0):
+        a, b = np.array(first, float), np.array(second, float)  # None becomes NaN
+        if len(a) != len(b) or not np.allclose(a, b, rtol=tolerance, atol=0, equal_nan=True):
             found.append(name)
     return found
 

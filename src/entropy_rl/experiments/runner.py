@@ -143,7 +143,7 @@ class _Training:
                 "updates": trainer.updates,
                 "sha256": parameters_sha256(self.policy),
                 "moved": self.moved,
-                "curves": {k: list(v[:FIRST_BATCHES]) for k, v in trainer.curves.items()},
+                "curves": {k: _known(v[:FIRST_BATCHES]) for k, v in trainer.curves.items()},
             }
 
     def policies(self) -> list[Any]:
@@ -182,6 +182,13 @@ class _Training:
             "versions": versions(),
             "hardware": hardware(self.spec.device),
         }
+
+
+def _known(values: list[Any]) -> list[Any]:
+    """The same, with None for NaN, which JSON has not and which is not equal to itself: a figure
+    of merit is not known before the first episode has ended.
+    """
+    return [None if x != x else x for x in values]
 
 
 def is_here(device: str) -> bool:

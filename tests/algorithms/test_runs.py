@@ -64,7 +64,7 @@ DISCRETE = ["independent", "lstm", "mmdp", "commnet"]
 FITTING = [
     (name, family)
     for name, chosen in PRESETS.items()
-    for family in (["gaussian"] if chosen.policy == "gaussian" else DISCRETE)
+    for family in (DISCRETE if chosen.policy in DISCRETE else [chosen.policy])
 ]
 
 
@@ -225,7 +225,7 @@ def test_list_names_what_the_commands_take(capsys):
     }
     assert {"hunters-small", "bandit"} <= set(names["train PRESET"])
     assert "reinforce" in names["train --algorithm"]
-    assert names["train --policy"] == [*DISCRETE, "gaussian"]
+    assert names["train --policy"] == [*DISCRETE, "gaussian", "table"]
     assert "unbiased_gradient" in names["train --entropy"]
     assert "zhang2018.thm4" in names["verify CLAIMS"]
     quick = ["--episodes", "16", "--evaluation-episodes", "1", "--quiet"]
@@ -233,7 +233,7 @@ def test_list_names_what_the_commands_take(capsys):
         flag = title.removeprefix("train ")
         for name in listed if flag.startswith("--") else ():
             needed = what_a_row_needs(name) if flag == "--algorithm" else []
-            game = "pendulum" if name == "gaussian" else "bandit"
+            game = {"gaussian": "pendulum", "table": "patience"}.get(name, "bandit")
             assert main(["train", game, flag, name, *needed, *quick]) == 0
 
 

@@ -79,7 +79,7 @@ def declared(monkeypatch):
     return chosen
 
 
-def save(data, entropy, seed, length, episodes=(20, 40)):
+def save(data, entropy, seed, length, episodes=(20, 40), **hardware):
     """A run of four episodes, one of them cut, whose mean length is as given."""
     lengths = (length - 2, length - 1, length + 1, length + 2)
     evaluation = Evaluation(
@@ -91,7 +91,7 @@ def save(data, entropy, seed, length, episodes=(20, 40)):
         "steps": 1000,
         "cpu_seconds": {"training": 2.0, "evaluation": 1.0},
         "versions": {"torch": "2"},
-        "hardware": {"processor": "a processor"},
+        "hardware": {"processor": "a processor", **hardware},
     }
     Store(data / "runs" / "small").save(spec_of(entropy, seed), curves, [evaluation], provenance)
 
@@ -305,6 +305,13 @@ def test_a_caption_says_where_the_numbers_come_from(partly):
     assert stored.caption(stored.load(NAME, data=partly)) == (
         "small.table: 3 of 4 runs in data/runs/small, commit abc, torch 2, a processor, "
         "0.0 CPU-hours."
+    )
+
+
+def test_a_caption_names_accelerators(partly):
+    save(partly, "smoothed", 0, 6.0, accelerator="a GPU")
+    assert stored.caption(stored.load(NAME, data=partly)).endswith(
+        "torch 2, a processor, 1 with a GPU, 0.0 CPU-hours."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -159,7 +160,10 @@ def curves(found: Results, metric: str = "return") -> dict[Label, Curves]:
 
 
 def caption(found: Results) -> str:
-    """Where stored results come from, for the caption of a figure."""
+    """Where stored results come from, for the caption of a figure.
+
+    Accelerators are named, each with the number of its runs, where some run had one.
+    """
     stored = found.stored()
     count = len({spec.hash for spec in found.experiment.runs(found.tier).values()})
     if not stored:
@@ -170,11 +174,16 @@ def caption(found: Results) -> str:
 
     commits = every(lambda run: run.record["commit"])
     hours = sum(sum(run.record["cpu_seconds"].values()) for run in stored) / 3600
+    used = Counter(run.record["hardware"].get("accelerator") for run in stored)
+    accelerators = "".join(
+        f"{count} with {name}, " for name, count in sorted(used.items(), key=str) if name
+    )
     return (
         f"{found.experiment.name}: {len(stored)} of {count} runs in "
         f"data/runs/{found.experiment.folder}, commit{'s' if ',' in commits else ''} {commits}, "
         f"torch {every(lambda run: run.record['versions']['torch'])}, "
-        f"{every(lambda run: run.record['hardware']['processor'])}, {hours:.1f} CPU-hours."
+        f"{every(lambda run: run.record['hardware']['processor'])}, {accelerators}"
+        f"{hours:.1f} CPU-hours."
     )
 
 

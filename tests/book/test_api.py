@@ -91,7 +91,7 @@ def test_a_symbol_without_a_docstring_is_found():
         def method(self):
             return None
 
-    module.__dict__.update({"__all__": ["bare", "Half", "LIMIT"], "bare": bare, "Half": Half})
-    module.LIMIT = 3
+    module.__dict__.update({"__all__": ["bare", "Half", "UNHEARD_OF"], "bare": bare, "Half": Half})
+    module.UNHEARD_OF = 3
     assert list(undocumented(module)) == ["bare", "Half.method"]
-    assert list(unlisted_data(module)) == ["LIMIT"]
+    assert list(unlisted_data(module)) == ["UNHEARD_OF"]

@@ -340,8 +340,8 @@ FAULTS = (
     Fault(
         "the learning rate stays",
         "algorithms/on_policy.py",
-        "(1 - self.played / (self.batches * c.batch))",
-        "1.0",
+        "c.learning_rate * self.left",
+        "c.learning_rate",
         (TARGETS + "test_the_learning_rate_falls_to_nothing_or_stays",),
     ),
     Fault(
@@ -354,10 +354,16 @@ FAULTS = (
     Fault(
         "one epoch for the baseline",
         "algorithms/on_policy.py",
-        "# As many steps as the policy makes, on parts of the same kind.\n"
-        "        for _ in range(c.epochs):",
+        "for _ in range(c.baseline_epochs or c.epochs):",
         "for _ in range(1):",
         (TARGETS + "test_the_baseline_makes_as_many_steps_as_the_policy",),
+    ),
+    Fault(
+        "the weight of the entropy stays",
+        "algorithms/on_policy.py",
+        "self.config.beta * self.left if",
+        "self.config.beta if",
+        (TARGETS + "test_the_weight_of_the_entropy_falls_to_nothing_or_stays",),
     ),
     Fault(
         "the running baseline remembers every step",

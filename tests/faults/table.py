@@ -374,7 +374,7 @@ FAULTS = (
     ),
     Fault(
         "the return's curve undiscounted",
-        "algorithms/on_policy.py",
+        "algorithms/curves.py",
         "mean(discounts @ rewards)",
         "mean(rewards.sum(0))",
         (TARGETS + "test_the_return_curve_is_discounted",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from itertools import count
 from typing import Any
@@ -15,6 +15,7 @@ from entropy_rl.algorithms.advantages import ADVANTAGES
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
 from entropy_rl.algorithms.critics import make_critic
+from entropy_rl.algorithms.curves import merit_figures, played_figures
 from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES
 from entropy_rl.algorithms.entropy_critic import Lesson
 from entropy_rl.algorithms.optimisers import make_optimiser
@@ -354,16 +355,6 @@ class Trainer:
                 self._require_finite("baseline loss", loss)
         return loss
 
-    def _merits(self, rollout: Rollout) -> Iterator[tuple[str, Tensor]]:
-        """Of every episode; where they go on, of those that ended, or what it was before."""
-        for name, merit in rollout.merits.items():
-            if not self.config.continuing:
-                yield name, merit
-            elif len(ended := merit[~merit.isnan()]):
-                yield name, ended
-            else:
-                yield name, merit.new_tensor(self.curves.get(name, [torch.nan])[-1:])
-
     def _learn_critic(self, lessons: list[Lesson]) -> Tensor | None:
         """Only when every update on the actions is made: until then it must not have seen them."""
         critic, loss = self.critic, None
@@ -386,17 +377,12 @@ class Trainer:
     def _record(
         self, rollout: Rollout, entropy: Tensor, loss: Tensor, critic_loss: Tensor | None
     ) -> None:
-        discounts = self.config.discount ** torch.arange(
-            len(rollout.r_t), dtype=torch.float64, device=rollout.r_t.device
-        )
-        rewards, mean = rollout.r_t.double(), self.replicas.mean
+        mean = self.replicas.mean
         found = {
-            "length": mean(rollout.lengths.double()),
-            "reward": mean(rewards.sum(0)),
-            "return": mean(discounts @ rewards),
+            **played_figures(rollout, self.config.discount, mean),
             "entropy": entropy,
             "baseline_loss": loss,
-            **{name: mean(merit.double()) for name, merit in self._merits(rollout)},
+            **merit_figures(rollout, mean, self.curves),
         }
         if critic_loss is not None:
             found["critic_loss"] = critic_loss

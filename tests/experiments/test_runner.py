@@ -10,7 +10,8 @@ import pytest
 import torch
 from small import data_files, small
 
-from entropy_rl.algorithms import TrainingDiverged, preset
+from entropy_rl.algorithms import TrainingDiverged, evaluate, preset
+from entropy_rl.algorithms.runs import load_run
 from entropy_rl.experiments import EvaluationSpec, RunSpec, Store, beginning, run_spec, runner
 from entropy_rl.experiments.checkpoint import load_checkpoint
 from entropy_rl.experiments.results import staleness
@@ -209,3 +210,20 @@ def test_a_figure_of_merit_that_is_not_known_yet_is_stored_and_replayed(tmp_path
     other = {"machine": "another", "processor": "another"}
     changed = dataclasses.replace(run, record={**run.record, "hardware": other})
     assert staleness(changed) is None
+
+
+def test_the_most_likely_actions_are_judged_on_the_same_starts_beside_the_sampled(tmp_path):
+    spec, store = small(), Store(tmp_path)
+    seen = dataclasses.replace(spec.evaluation, greedy=True)
+    run_spec(spec, store, policies=tmp_path)
+    run_spec(dataclasses.replace(spec, evaluation=seen), store)
+    plain, judged = (store.find(x) for x in (spec, dataclasses.replace(spec, evaluation=seen)))
+    assert np.array_equal(plain.lengths, judged.lengths)
+    assert judged.evaluation["reward"] == plain.evaluation["reward"]
+    env, policy = load_run(tmp_path / f"{spec.hash}.pt")
+    greedy = evaluate(env, policy, seen.episodes, seen.seed, greedy=True, cap=seen.cap)
+    assert judged.of(0).metric("greedy_reward") == greedy.reward
+    assert judged.evaluation["greedy_low"] == greedy.reward_interval[0]
+    assert judged.evaluation["greedy_high"] == greedy.reward_interval[1]
+    assert greedy.reward != plain.evaluation["reward"]
+    assert "greedy_reward" not in plain.evaluation

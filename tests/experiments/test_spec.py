@@ -122,6 +122,7 @@ def test_every_field_changes_the_hash():
         dataclasses.replace(base, environment_options={"size": 3, "hunters": 2, "exponent": 1}),
         dataclasses.replace(base, policy_options={"hidden_size": 9}),
         dataclasses.replace(base, evaluation=EvaluationSpec(20, 31)),
+        dataclasses.replace(base, evaluation=EvaluationSpec(20, 30, greedy=True)),
     ]
     changes = {
         "grouping": "rows", "entropy": "smoothed", "reduction": "sum",
@@ -201,7 +202,7 @@ def test_an_exact_evaluation_where_there_is_none_is_refused():
         (["config", "betta"], 0, "config: expected one of .*did you mean 'beta'"),
         (["environment_options", "sise"], 0, "environment_options: .*did you mean 'size'"),
         (["policy_options", "width"], 0, "policy_options: expected one of"),
-        (["evaluation", "greedy"], True, "evaluation: expected one of"),
+        (["evaluation", "greddy"], True, "evaluation: expected one of .*did you mean 'greedy'"),
         (["config"], 3, "config: expected an object, got int"),
         (["seed"], -1, "seed: expected an integer"),
         (["device"], "tpu", "device: expected one of"),

@@ -17,12 +17,13 @@ import torch
 from torch import nn
 
 from entropy_rl._threads import one_thread
-from entropy_rl.algorithms import Trainer, TrainingDiverged, evaluate
+from entropy_rl.algorithms import Evaluation, Trainer, TrainingDiverged, evaluate
+from entropy_rl.algorithms.evaluation import with_mode
 from entropy_rl.algorithms.runs import commit, processor
 from entropy_rl.envs import Core
 from entropy_rl.experiments.checkpoint import load_checkpoint, save_checkpoint
 from entropy_rl.experiments.files import write_whole
-from entropy_rl.experiments.spec import RunSpec
+from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Store
 from entropy_rl.policies import save_policy, unstack_policies
 
@@ -77,11 +78,9 @@ def run_spec(
                 saved = time.perf_counter()
         training = run.spent()
         wall, cpu = time.perf_counter(), time.process_time()
-        seen, policies_made = spec.evaluation, [policy.cpu() for policy in run.policies()]
-        evaluations = [  # on the same starts, whichever device they were trained on
-            evaluate(run.env, policy, seen.episodes, seen.seed, cap=seen.cap, exact=seen.exact)
-            for policy in policies_made
-        ]
+        # On the same starts, whichever device they were trained on.
+        policies_made = [policy.cpu() for policy in run.policies()]
+        evaluations = [_judge(run.env, policy, spec.evaluation) for policy in policies_made]
         seconds = {
             "wall_seconds": {
                 "training": training["wall"],
@@ -114,6 +113,13 @@ def beginning(spec: RunSpec) -> dict[str, Any]:
         while run.fingerprint is None:
             run.step()
         return run.fingerprint
+
+
+def _judge(env: Core[Any], policy: Any, seen: EvaluationSpec) -> Evaluation:
+    found = evaluate(env, policy, seen.episodes, seen.seed, cap=seen.cap, exact=seen.exact)
+    if not seen.greedy:
+        return found
+    return with_mode(found, evaluate(env, policy, seen.episodes, seen.seed, True, seen.cap))
 
 
 class _Training:

@@ -32,7 +32,7 @@ LATER: dict[str, dict[str, Any]] = {
         "baseline_epochs": None,
         "baseline_minibatches": None,
     },
-    "evaluation": {"exact": False},
+    "evaluation": {"exact": False, "greedy": False},
     "gaussian": {"variance": "local"},
 }
 
@@ -46,6 +46,7 @@ class EvaluationSpec:
         cap: steps after which one of them counts as unfinished, ≥ 1.
         seed: of starts and draws; one for all runs, so that all are judged on the same starts.
         exact: whether also by what the environment has in closed form.
+        greedy: whether also by its most likely actions, from the same starts.
 
     Raises:
         ValueError: a value out of range.
@@ -55,12 +56,14 @@ class EvaluationSpec:
     cap: int = 10_000
     seed: int = EVALUATION_SEED
     exact: bool = False
+    greedy: bool = False
 
     def __post_init__(self) -> None:
         _validate.positive_integer("episodes", self.episodes)
         _validate.positive_integer("cap", self.cap)
         _validate.seed("seed", self.seed)
         _validate.boolean("exact", self.exact)
+        _validate.boolean("greedy", self.greedy)
 
 
 @dataclass(frozen=True, eq=False)

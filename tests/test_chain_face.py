@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch.distributions import AffineTransform, Normal, TanhTransform, TransformedDistribution
 
-from chains import Hybrid, TanhGaussian
+from chains import Hybrid
 from entropy_rl.conditionals import (
     ChainBase,
     Conditionals,
     GaussianConditionals,
+    SquashedGaussianConditionals,
     check_chain,
     concatenate,
     prefix_log_weights,
@@ -52,8 +53,12 @@ def hybrid(seed):
     return Hybrid(categorical(seed), gaussian(seed, actions=actions))
 
 
+def behind_tanh(inner, scale=1.0):
+    return SquashedGaussianConditionals(inner, (0.0,) * inner.d, (scale,) * inner.d)
+
+
 def squashed(seed, scale=2.0):
-    return TanhGaussian(gaussian(seed), scale)
+    return behind_tanh(gaussian(seed), scale)
 
 
 KINDS = {
@@ -137,7 +142,7 @@ def integrated():
     log_std = torch.tensor(-0.3, dtype=F64, requires_grad=True)
     step = 0.02
     u = (0.4 + step * torch.arange(-400, 401, dtype=F64)).unsqueeze(-1)
-    chain = TanhGaussian(
+    chain = behind_tanh(
         GaussianConditionals(mean.expand_as(u), log_std.expand_as(u), u, validate_args=False), 2.0
     )
     weights = step * chain.inner.log_prob.exp()
@@ -168,7 +173,10 @@ def test_crude_estimates_of_a_squashed_chain_are_what_they_say():
 @pytest.mark.parametrize("estimator", [smoothed, unbiased_gradient])
 def test_what_needs_a_closed_form_refuses_a_squashed_chain(estimator):
     assert_refused(
-        lambda: estimator(squashed(0)), "chain", "entropies have a closed form", "TanhGaussian"
+        lambda: estimator(squashed(0)),
+        "chain",
+        "entropies have a closed form",
+        "SquashedGaussianConditionals",
     )
 
 
@@ -176,7 +184,7 @@ def test_kl_of_squashed_chains_is_that_of_the_unsquashed():
     actions = gaussian(0).actions
     p, q = gaussian(1, actions=actions), gaussian(2, actions=actions)
     plain = kl_divergence(p, q)
-    found = kl_divergence(TanhGaussian(p), TanhGaussian(q))
+    found = kl_divergence(behind_tanh(p), behind_tanh(q))
     assert plain.value.min() > 1e-3
     assert torch.equal(found.value, plain.value)
     for parameters in (p.means, p.log_stds, q.means, q.log_stds):
@@ -192,7 +200,7 @@ def test_prefix_weights_of_squashed_chains_are_those_of_the_unsquashed():
     actions = gaussian(0).actions
     p, q = gaussian(1, actions=actions), gaussian(2, actions=actions)
     plain = prefix_log_weights(p, q.component_log_probs)
-    found = prefix_log_weights(TanhGaussian(p), TanhGaussian(q).component_log_probs)
+    found = prefix_log_weights(behind_tanh(p), behind_tanh(q).component_log_probs)
     assert torch.allclose(found, plain, atol=1e-12, rtol=0)
 
 
@@ -242,8 +250,8 @@ CHAIN = categorical(0)
             "two scales",
             lambda: concatenate([squashed(0, 1.0), squashed(0, 2.0)]),
             "others",
-            "1.0 in every chain",
-            "(1.0, 2.0)",
+            "(1.0, 1.0, 1.0) in every chain",
+            "((1.0, 1.0, 1.0), (2.0, 2.0, 2.0))",
         ),
         (
             "a categorical KL of other sizes",
@@ -262,4 +270,18 @@ CHAIN = categorical(0)
     ]
 )
 def test_bad_chains_are_refused_by_name(call, argument, expected, got):
+    assert_refused(call, argument, expected, got)
+
+
+@refusals(
+    [
+        ("few", lambda: SquashedGaussianConditionals(gaussian(0), (0.0,), (1.0,) * 3),
+         "centres", "3 numbers", "(0.0,)"),
+        ("flat", lambda: SquashedGaussianConditionals(gaussian(0), (0.0,) * 3, (1.0, 0.0, 1.0)),
+         "half_ranges", "a number > 0", "0.0"),
+        ("other bounds", lambda: squashed(0, 1.0).component_kl(squashed(0, 2.0)),
+         "q", "the bounds ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))", "(2.0, 2.0, 2.0)"),
+    ]
+)  # fmt: skip
+def test_bounds_that_do_not_fit_are_refused(call, argument, expected, got):
     assert_refused(call, argument, expected, got)

@@ -24,7 +24,7 @@ class Train:
     preset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PRESET")]
     """An environment, a policy and a configuration that go together."""
     algorithm: str | None = None
-    """Row of the on-policy loop."""
+    """Row of the preset's loop."""
     settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE ...")] = ()
     """The algorithm's own options."""
     policy: str | None = None
@@ -37,6 +37,10 @@ class Train:
     """Weight of the entropy, reward per nat."""
     beam: int | None = None
     """Candidates of the estimator smoothed_mode."""
+    temperature: float | None = None
+    """α of the off-policy loop, the first one if it moves, reward per nat."""
+    target_entropy: float | None = None
+    """H̄ of an algorithm that moves its temperature, nats."""
     episodes: int | None = None
     """Training episodes."""
     learning_rate: float | None = None
@@ -60,8 +64,8 @@ class Train:
         from entropy_rl.algorithms.runs import run_preset
 
         names = (
-            "algorithm", "entropy", "entropy_baseline", "beta", "beam", "episodes",
-            "learning_rate", "precision",
+            "algorithm", "entropy", "entropy_baseline", "beta", "beam", "temperature",
+            "target_entropy", "episodes", "learning_rate", "precision",
         )  # fmt: skip
         changes = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
         if changes.get("entropy") == "none" and self.beta is None:
@@ -228,7 +232,7 @@ class List:
 
     def run(self) -> int:
         """Under the command and the flag that take them."""
-        from entropy_rl.algorithms import ALGORITHMS, PRESETS
+        from entropy_rl.algorithms import ALGORITHMS, OFF_POLICY_ALGORITHMS, PRESETS
         from entropy_rl.algorithms.config import PRECISIONS
         from entropy_rl.algorithms.presets import trainable_policies
         from entropy_rl.checks import CHECKS
@@ -242,9 +246,14 @@ class List:
             + (f" ({row.source})" if row.source else "")
             for name, row in ALGORITHMS.items()
         }
+        off_policy = {
+            name: f"{row.target} × {row.actor} × {row.temperature} ({row.source})"
+            for name, row in OFF_POLICY_ALGORITHMS.items()
+        }
         for title, names in (
             ("train PRESET", {name: chosen.source for name, chosen in PRESETS.items()}),
             ("train --algorithm (advantage × surrogate × entropy, what --set takes)", rows),
+            ("train pendulum-sac --algorithm (target × actor × temperature)", off_policy),
             ("train --policy", dict.fromkeys(trainable_policies(), "")),
             ("train --entropy", dict.fromkeys(ESTIMATORS, "")),
             ("train --precision", dict.fromkeys(PRECISIONS, "")),

@@ -12,6 +12,7 @@ from corridor import Corridor
 from entropy_rl.algorithms import (
     ALGORITHMS,
     ENTROPIES,
+    OFF_POLICY_ALGORITHMS,
     PRESETS,
     SURROGATES,
     Algorithm,
@@ -70,7 +71,8 @@ FITTING = [
 
 @pytest.mark.parametrize(("name", "family"), FITTING)
 def test_every_preset_runs_with_every_family_that_fits(name, family):
-    chosen = preset(name).but(episodes=4, batch=2, minibatches=1, cap=3).with_policy(family)
+    few = {"learning_starts": 6} if family == "squashed" else {"minibatches": 1}
+    chosen = preset(name).but(episodes=4, batch=2, cap=3, **few).with_policy(family)
     run = run_preset(chosen, 0, evaluation_episodes=2, evaluation_cap=5)
     assert run.result.curves["episodes"][-1] == 4
 
@@ -225,7 +227,8 @@ def test_list_names_what_the_commands_take(capsys):
     }
     assert {"hunters-small", "bandit"} <= set(names["train PRESET"])
     assert "reinforce" in names["train --algorithm"]
-    assert names["train --policy"] == [*DISCRETE, "gaussian", "table"]
+    assert names["train --policy"] == [*DISCRETE, "gaussian", "squashed", "table"]
+    assert names["train pendulum-sac --algorithm"] == list(OFF_POLICY_ALGORITHMS)
     assert "unbiased_gradient" in names["train --entropy"]
     assert "zhang2018.thm4" in names["verify CLAIMS"]
     quick = ["--episodes", "16", "--evaluation-episodes", "1", "--quiet"]
@@ -233,8 +236,11 @@ def test_list_names_what_the_commands_take(capsys):
         flag = title.removeprefix("train ")
         for name in listed if flag.startswith("--") else ():
             needed = what_a_row_needs(name) if flag == "--algorithm" else []
-            game = {"gaussian": "pendulum", "table": "patience"}.get(name, "bandit")
+            games = {"gaussian": "pendulum", "squashed": "pendulum-sac", "table": "patience"}
+            game = games.get(name, "bandit")
             assert main(["train", game, flag, name, *needed, *quick]) == 0
+    for name in OFF_POLICY_ALGORITHMS:
+        assert main(["train", "pendulum-sac", "--algorithm", name, *quick]) == 0
 
 
 def what_a_row_needs(name):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from small import data_files, small
 
-from entropy_rl.algorithms import TrainingDiverged, evaluate, preset
+from entropy_rl.algorithms import Trainer, TrainingDiverged, evaluate, preset
 from entropy_rl.algorithms.runs import load_run
 from entropy_rl.experiments import EvaluationSpec, RunSpec, Store, beginning, run_spec, runner
 from entropy_rl.experiments.checkpoint import load_checkpoint
@@ -78,8 +78,8 @@ def test_a_resumed_run_does_begin_where_it_stopped(whole, tmp_path, monkeypatch)
     spec, _ = whole
     store, steps = Store(tmp_path), []
     interrupted(spec, store, 9)
-    step = runner.Trainer.step
-    monkeypatch.setattr(runner.Trainer, "step", lambda self: (steps.append(0), step(self)))
+    step = Trainer.step
+    monkeypatch.setattr(Trainer, "step", lambda self: (steps.append(0), step(self)))
     run_spec(spec, store)
     assert len(steps) == 16 - 9
 
@@ -227,3 +227,21 @@ def test_the_most_likely_actions_are_judged_on_the_same_starts_beside_the_sample
     assert judged.evaluation["greedy_high"] == greedy.reward_interval[1]
     assert greedy.reward != plain.evaluation["reward"]
     assert "greedy_reward" not in plain.evaluation
+
+
+def test_an_off_policy_run_is_resumed_and_replayed(tmp_path):
+    """The memory and the temperature come back with the rest."""
+    chosen = preset("pendulum-sac").but(
+        episodes=40, batch=4, cap=5, learning_starts=60, minibatch=16, critic_hidden=8, capacity=90
+    )
+    spec = RunSpec.of(chosen, 0, EvaluationSpec(4, 7, greedy=True))
+    whole, store = Store(tmp_path / "whole"), Store(tmp_path / "resumed")
+    run_spec(spec, whole)
+    interrupted(spec, store, 2, 3, 4)
+    run_spec(spec, store)
+    assert data_files(whole) == data_files(store)
+    run = store.load(spec.hash)
+    assert run.record["updates"] == 8 * 20
+    assert np.isnan(run.curves["entropy"][1])
+    assert np.isfinite(run.curves["entropy"][2:]).all()
+    assert staleness(run) is None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import small
 
-from entropy_rl.algorithms import ENVIRONMENTS, OnPolicyConfig, preset
+from entropy_rl.algorithms import ENVIRONMENTS, OffPolicyConfig, OnPolicyConfig, preset
 from entropy_rl.experiments import EvaluationSpec, RunSpec
 from entropy_rl.experiments import spec as spec_module
 from entropy_rl.policies import POLICIES
@@ -22,6 +22,9 @@ FORMAT_1 = {
     "config": "algorithm episodes batch minibatches grouping epochs cap discount entropy beta beam "
     "entropy_baseline reduction optimiser learning_rate decay clip_gradient clip_norm baseline "
     "baseline_loss baseline_hidden baseline_learning_rate first_visit options precision",
+    "off_policy": "algorithm episodes batch cap discount temperature target_entropy "
+    "updates_per_step learning_starts capacity minibatch optimiser learning_rate "
+    "critic_learning_rate temperature_learning_rate critic_hidden critic_layers polyak options",
     "evaluation": "episodes cap seed",
     "hunters": "size hunters placement masking exponent capture_at_reset observation gamma "
     "max_episode_steps illegal",
@@ -36,6 +39,8 @@ FORMAT_1 = {
 def fields_now(section):
     if section == "config":
         return [x.name for x in dataclasses.fields(OnPolicyConfig)]
+    if section == "off_policy":
+        return [x.name for x in dataclasses.fields(OffPolicyConfig)]
     if section == "evaluation":
         return [x.name for x in dataclasses.fields(EvaluationSpec)]
     if section in ENVIRONMENTS:
@@ -233,3 +238,29 @@ def test_a_missing_field_is_refused_by_name(section):
 def test_what_json_cannot_hold_is_refused(value):
     with pytest.raises(ValueError, match="environment_options: expected"):
         RunSpec("hunters", "lstm", CONFIG, 0, {"size": value})
+
+
+def test_an_off_policy_spec_is_read_back_and_every_field_changes_its_hash():
+    base = RunSpec.of(preset("pendulum-sac"), 0, EvaluationSpec(4, 7, greedy=True))
+    back = RunSpec.from_json(json.loads(base.canonical))
+    assert back == base
+    assert back.config == base.config
+    assert base.hash == "af3d325e812f241c"
+    changes = {"optimiser": "sgd", "algorithm": "sddpg", "target_entropy": 0.5, "episodes": 800}
+    for name in fields_now("off_policy"):
+        if name == "options":  # no row has any
+            continue
+        if name in changes:
+            other = changes[name]
+        else:
+            value = getattr(base.config, name)
+            other = 2 * value if isinstance(value, int) else value / 2
+        changed = dataclasses.replace(base.config, **{name: other})
+        assert dataclasses.replace(base, config=changed).hash != base.hash, name
+
+
+def test_a_field_of_the_other_loop_is_refused_by_name():
+    data = json.loads(RunSpec.of(preset("pendulum-sac"), 0).canonical)
+    data["config"]["beta"] = 0.1
+    with pytest.raises(ValueError, match=r"config: expected one of .*'polyak'.*got 'beta'"):
+        RunSpec.from_json(data)

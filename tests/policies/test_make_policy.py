@@ -23,13 +23,14 @@ OPTIONS = {
     "mmdp": {"hidden_size": 8, "layers": 2},
     "commnet": {"hidden_size": 8, "rounds": 1, "view": [[0], [1], [0]]},
     "gaussian": {"hidden_size": 8, "layers": 2},
+    "squashed": {"hidden_size": 8, "layers": 1},
     "table": {"scale": 2.0},
 }
 
 
 def make(name, masked=False):
     observation = spaces.Discrete(2) if name == "table" else box(2)
-    if name == "gaussian":
+    if name in ("gaussian", "squashed"):
         return make_policy(name, observation, box(3), **OPTIONS[name])
     if masked:
         observation = with_mask(observation, 3, 3)

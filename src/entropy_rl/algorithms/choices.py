@@ -130,7 +130,8 @@ ALGORITHMS: dict[str, Algorithm] = {
 }
 
 
-def _register(table: dict[str, Any], name: str, entry: Any) -> None:
+def register(table: dict[str, Any], name: str, entry: Any) -> None:
+    """Add ``entry`` to a table of choices; ``ValueError`` if its name is taken."""
     if name in table:
         raise _validate.fail("name", "a new name", repr(name))
     table[name] = entry
@@ -138,29 +139,29 @@ def _register(table: dict[str, Any], name: str, entry: Any) -> None:
 
 def register_advantage(name: str, choice: Advantage) -> None:
     """Add a way to an advantage, ``context -> Targets``; ``ValueError`` if the name is taken."""
-    _register(ADVANTAGES, name, choice)
+    register(ADVANTAGES, name, choice)
 
 
 def register_surrogate(name: str, choice: Surrogate) -> None:
     """Add a loss, ``minibatch -> ()``; ``ValueError`` if the name is taken."""
-    _register(SURROGATES, name, choice)
+    register(SURROGATES, name, choice)
 
 
 def register_entropy(name: str, choice: EntropyUse) -> None:
     """Add a place where the entropy enters; ``ValueError`` if the name is taken."""
-    _register(ENTROPIES, name, choice)
+    register(ENTROPIES, name, choice)
 
 
 def register_entropy_baseline(name: str, choice: EntropyBaseline) -> None:
     """Add a control variate of an estimator; ``ValueError`` if the name is taken."""
-    _register(ENTROPY_BASELINES, name, choice)
+    register(ENTROPY_BASELINES, name, choice)
 
 
 def register_update(name: str, choice: UpdateRule) -> None:
     """Add an update rule; ``ValueError`` if the name is taken."""
-    _register(UPDATES, name, choice)
+    register(UPDATES, name, choice)
 
 
 def register_algorithm(name: str, row: Algorithm) -> None:
     """Add a row; ``ValueError`` if the name is taken."""
-    _register(ALGORITHMS, name, row)
+    register(ALGORITHMS, name, row)

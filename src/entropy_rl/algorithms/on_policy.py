@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -16,6 +16,7 @@ from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
 from entropy_rl.algorithms.critics import make_critic
 from entropy_rl.algorithms.curves import merit_figures, played_figures
+from entropy_rl.algorithms.divergence import TrainingDiverged, finite
 from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES
 from entropy_rl.algorithms.entropy_critic import Lesson
 from entropy_rl.algorithms.optimisers import make_optimiser
@@ -29,7 +30,7 @@ from entropy_rl.algorithms.rollout import (
     play_episodes,
     rows_of,
 )
-from entropy_rl.algorithms.snapshot import copied
+from entropy_rl.algorithms.snapshot import copied, episodes_of, fields_of
 from entropy_rl.algorithms.surrogates import SURROGATES
 from entropy_rl.algorithms.updates import UPDATES
 from entropy_rl.conditionals import Chain, prefix_log_weights, select_rows, without_features
@@ -38,29 +39,6 @@ from entropy_rl.estimators import Estimate, estimate_entropy
 
 # The baseline's initial weights come from another stream than the policy's, which callers seed.
 _BASELINE_STREAM = 0x5EED
-
-
-class TrainingDiverged(RuntimeError):
-    """A term of the loss, a gradient or a parameter is not finite.
-
-    The trainer and its policy have been set back to the last good state.
-
-    Attributes:
-        update: the number of updates made before.
-        term: what was not finite.
-        last_good: :meth:`Trainer.state_dict` at the start of the batch that spoilt it: a training
-            that loads it plays that batch again.
-        seeds: of the replicas that spoilt it, where several are stacked and it can be told.
-    """
-
-    def __init__(
-        self, update: int, term: str, last_good: dict[str, Any], seeds: tuple[int, ...] = ()
-    ) -> None:
-        whose = f" of seed {', '.join(map(str, seeds))}" if seeds else ""
-        super().__init__(
-            f"update {update}: {term}{whose} is not finite; set back to the last good state"
-        )
-        self.update, self.term, self.last_good, self.seeds = update, term, last_good, seeds
 
 
 class Trainer:
@@ -92,7 +70,7 @@ class Trainer:
             if given != mine:
                 raise _validate.fail("policy", f"one for {mine}", given)
         self.replicas = Replicas.of(seed, policy, config)
-        if not _finite(policy.parameters()):
+        if not finite(policy.parameters()):
             raise _validate.fail("policy", "finite parameters", "NaN or infinity among them")
         self.env, self.policy, self.config = env, policy, config
         device = next(policy.parameters()).device
@@ -245,7 +223,8 @@ class Trainer:
         if self.critic is not None:
             self.critic.load_state_dict(state["critic"])
         self.generator.set_state(state["generator"])
-        self.running = self._begun(state.get("running"))
+        device = next(self.policy.parameters()).device
+        self.running = episodes_of(self.env, state.get("running"), device)
         self.played, self.steps, self.updates = state["counts"]
         self.curves = copied(state["curves"])
         self._good = self._snapshot()
@@ -254,9 +233,7 @@ class Trainer:
         """The state without its curves, which only grow."""
         parts: dict[str, Any] = {} if self.critic is None else {"critic": self.critic.state_dict()}
         if self.running is not None:
-            parts["running"] = copied(
-                {x.name: getattr(self.running, x.name) for x in fields(self.running)}
-            )
+            parts["running"] = fields_of(self.running)
         return {
             **parts,
             "policy": copied(self.policy.state_dict()),
@@ -265,14 +242,6 @@ class Trainer:
             "generator": self.generator.get_state(),
             "counts": (self.played, self.steps, self.updates),
         }
-
-    def _begun(self, tensors: dict[str, Tensor] | None) -> Any:
-        """The episodes that go on, from the fields of their state."""
-        if tensors is None:
-            return None
-        kind = type(self.env.reset(1, generator=torch.Generator().manual_seed(0)))
-        device = next(self.policy.parameters()).device
-        return kind(**{name: x.clone().to(device) for name, x in tensors.items()})
 
     def _stale(self, rollout: Rollout) -> bool:
         """Whether another version of the policy played it."""
@@ -366,7 +335,7 @@ class Trainer:
         return loss
 
     def _require_finite(self, term: str, *tensors: Tensor, rows: Minibatch | None = None) -> None:
-        if not _finite(tensors):
+        if not finite(tensors):
             if rows is not None:  # a sum does not tell whose it is
                 tensors = rows.chain.log_prob, rows.estimate.surrogate
             seeds = self.replicas.spoilt(tensors)
@@ -389,8 +358,3 @@ class Trainer:
         self.curves.setdefault("episodes", []).append(float(self.played))
         for name, value in found.items():
             self.curves.setdefault(name, []).append(value.tolist())
-
-
-def _finite(tensors: Any) -> bool:
-    # The norms of all at once take a tenth of the time of looking at every entry.
-    return bool(torch.stack(torch._foreach_norm([x.detach() for x in tensors])).isfinite().all())

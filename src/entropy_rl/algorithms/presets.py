@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.config import OnPolicyConfig
+from entropy_rl.algorithms.off_policy_config import OffPolicyConfig
 from entropy_rl.envs import Core, HuntersRabbits, Pendulum, Tabular, TeamBandit, build
 from entropy_rl.policies import POLICIES, family_options, make_policy
 
@@ -44,7 +45,7 @@ class Preset:
 
     environment: str
     policy: str
-    config: OnPolicyConfig
+    config: OnPolicyConfig | OffPolicyConfig
     source: str
     environment_options: dict[str, Any] = field(default_factory=dict)
     policy_options: dict[str, Any] = field(default_factory=dict)
@@ -63,6 +64,17 @@ class Preset:
             policy = make_policy(self.policy, env.observation_space, env.action_space, **options)
         return env, policy
 
+    @property
+    def on_policy(self) -> OnPolicyConfig:
+        """The configuration, of the on-policy loop.
+
+        Raises:
+            ValueError: it is of the off-policy loop.
+        """
+        if not isinstance(self.config, OnPolicyConfig):
+            raise _validate.fail("preset", "one of the on-policy loop", self.config.algorithm)
+        return self.config
+
     def with_policy(self, policy: str) -> Preset:
         """The same with another family; of the options those that it knows are kept."""
         family = POLICIES[_validate.choice("policy", policy, POLICIES)]
@@ -71,7 +83,14 @@ class Preset:
         return replace(self, policy=policy, policy_options=options)
 
     def but(self, **changes: Any) -> Preset:
-        """The same with some fields of the loop's configuration changed."""
+        """The same with some fields of the loop's configuration changed.
+
+        Raises:
+            ValueError: a field that the loop does not have (the nearest is suggested), a bad value.
+        """
+        known = [x.name for x in fields(self.config)]
+        for name in changes:
+            _validate.choice("changes", name, known)
         return replace(self, config=replace(self.config, **changes))
 
 
@@ -151,6 +170,21 @@ PRESETS: dict[str, Preset] = {
         "this project's: 39 batches of 16 stretches of 128 steps; β of the code of liu2020",
         environment_options={"reward_shift": 8.0, "reward_scale": 1 / 8},
         policy_options={"hidden_size": 64, "layers": 2, "variance": "global"},
+    ),
+    "pendulum-sac": Preset(
+        "pendulum",
+        "squashed",
+        OffPolicyConfig(
+            temperature=0.1,
+            learning_rate=1e-3,
+            critic_learning_rate=1e-3,
+            temperature_learning_rate=5e-3,
+            critic_hidden=64,
+            capacity=100_000,
+        ),
+        "this project's: 10,000 steps, an update for each; H̄ = -1 for actions in [-1, 1]",
+        environment_options={"reward_shift": 8.0, "reward_scale": 1 / 8},
+        policy_options={"hidden_size": 64},
     ),
     "patience": Preset(
         "tabular",

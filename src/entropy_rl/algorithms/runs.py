@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from entropy_rl import _validate
+from entropy_rl.algorithms.divergence import TrainingDiverged
 from entropy_rl.algorithms.evaluation import Evaluation, evaluate
-from entropy_rl.algorithms.on_policy import TrainingDiverged
 from entropy_rl.algorithms.presets import Preset, make_environment
 from entropy_rl.algorithms.training import TrainResult, train
 from entropy_rl.envs import Core

@@ -11,6 +11,8 @@ from typing import Any
 from torch import nn
 
 from entropy_rl.algorithms.config import OnPolicyConfig
+from entropy_rl.algorithms.off_policy import OffPolicyTrainer
+from entropy_rl.algorithms.off_policy_config import OffPolicyConfig
 from entropy_rl.algorithms.on_policy import Trainer
 from entropy_rl.envs import Core
 
@@ -24,7 +26,9 @@ class TrainResult:
         curves: one entry a batch of episodes: "episodes" played so far, mean "length" (cut at
             ``cap``), mean undiscounted "reward", mean discounted "return" from the start, "entropy"
             (mean of the estimator's value over states, nats), the last "baseline_loss" and, if
-            there is a critic of the entropy, its last "critic_loss" (nats²).
+            there is a critic of the entropy, its last "critic_loss" (nats²). Off-policy: "entropy"
+            (mean of -log π over the draws of the batch's updates), "critic_loss" likewise, both NaN
+            before the first; "entropy_played" (of the actions played) and "temperature".
         steps: environment steps taken in training.
         cpu_seconds: processor time of the loop.
         updates: gradient steps taken.
@@ -37,15 +41,28 @@ class TrainResult:
     updates: int
 
 
+def make_trainer(
+    env: Core[Any], policy: Any, config: OnPolicyConfig | OffPolicyConfig, seed: Any
+) -> Trainer | OffPolicyTrainer:
+    """The loop that a configuration is of: :class:`Trainer` or :class:`OffPolicyTrainer`.
+
+    Raises:
+        ValueError: what either refuses.
+    """
+    if isinstance(config, OffPolicyConfig):
+        return OffPolicyTrainer(env, policy, config, seed)
+    return Trainer(env, policy, config, seed)
+
+
 def train(
     env: Core[Any],
     policy: Any,
-    config: OnPolicyConfig,
+    config: OnPolicyConfig | OffPolicyConfig,
     seed: int,
     progress: bool = False,
     callback: Callable[[int, Any], None] | None = None,
 ) -> TrainResult:
-    """Train ``policy`` in ``env`` from beginning to end; see :class:`Trainer`.
+    """Train ``policy`` in ``env`` from beginning to end; see :func:`make_trainer`.
 
     Args:
         env: the batched core of an environment.
@@ -56,11 +73,11 @@ def train(
         callback: called after every batch with the episodes played so far and the policy.
 
     Raises:
-        ValueError: what :class:`Trainer` refuses.
+        ValueError: what the trainer refuses.
         TrainingDiverged: a loss, gradient or parameter that is not finite; the policy has been set
             back to where its last batch began.
     """
-    trainer = Trainer(env, policy, config, seed)
+    trainer = make_trainer(env, policy, config, seed)
     started = time.process_time()
     with _progress(trainer.batches, config.batch, progress) as batches:
         for _ in batches:

@@ -88,7 +88,7 @@ def measure(settings: Settings, progress: bool = True) -> list[Row]:
         ``value`` with its 95 % interval from ``low`` to ``high`` (None where there is none).
     """
     env, policy = settings.preset.make(settings.seed)
-    trainer = Trainer(env, policy, settings.preset.config, settings.seed)
+    trainer = Trainer(env, policy, settings.preset.on_policy, settings.seed)
     looks = {round(share * trainer.batches) for share in SHARES}
     costs = 2 * 3 * (settings.rounds + 1)
     total = trainer.batches + len(looks) * 2 * settings.draws + costs
@@ -130,7 +130,7 @@ def costs_of(settings: Settings, policy: Any, advance: Advance) -> list[Row]:
     In a round every estimator starts from the same parameters and the same seed, so that all play
     the same batch before their updates.
     """
-    batch = settings.preset.config.batch
+    batch = settings.preset.on_policy.batch
 
     def task(entropy: str, baseline: str | None) -> Callable[[], float]:
         chosen = settings.preset.but(entropy=entropy, entropy_baseline=baseline, episodes=batch)

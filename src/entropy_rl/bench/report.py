@@ -51,7 +51,7 @@ def _trainings(batch: int) -> dict[str, Callable[[], float]]:
     chosen = preset("hunters").but(batch=batch, minibatches=4, episodes=512)
 
     def textbook() -> float:
-        trainer = TextbookTrainer(chosen.make(0)[0], chosen.config, 128, 0)
+        trainer = TextbookTrainer(chosen.make(0)[0], chosen.on_policy, 128, 0)
         return sum(trainer.batch() for _ in range(chosen.config.episodes // batch))
 
     def ours(precision: str) -> Callable[[], float]:

@@ -24,7 +24,7 @@ def stacking_costs(
         seeds: R.
         updates: that each training makes in a round.
     """
-    config = chosen.but(episodes=10**9).config
+    config = chosen.but(episodes=10**9).on_policy
 
     def one(seed: int) -> Trainer:
         return Trainer(*chosen.make(seed), config, seed)

@@ -7,7 +7,8 @@ A policy over d action components factors, in whatever order its components are 
 Everything that the estimators of :mod:`entropy_rl.estimators` need is known along the path that was
 drawn: log p(aᵢ | a_<i) and H⁽ⁱ⁾(a_<i) for every i. :class:`Chain` is the face of what holds that;
 :class:`Conditionals` has it for categorical components and :class:`GaussianConditionals` for
-Gaussian ones. Nothing here knows which network made the numbers.
+Gaussian ones, :class:`SquashedGaussianConditionals` for those behind a tanh. Nothing here knows
+which network made the numbers.
 """
 
 from entropy_rl.conditionals._categorical import Conditionals, categorical_entropy
@@ -21,12 +22,14 @@ from entropy_rl.conditionals._chain import (
     without_features,
 )
 from entropy_rl.conditionals._gaussian import GaussianConditionals
+from entropy_rl.conditionals._squashed import SquashedGaussianConditionals
 
 __all__ = [
     "Chain",
     "ChainBase",
     "Conditionals",
     "GaussianConditionals",
+    "SquashedGaussianConditionals",
     "categorical_entropy",
     "check_chain",
     "concatenate",

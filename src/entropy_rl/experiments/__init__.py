@@ -18,6 +18,7 @@ from entropy_rl.experiments.figure2 import FIGURE2
 from entropy_rl.experiments.limit import LIMIT
 from entropy_rl.experiments.optimiser import OPTIMISER
 from entropy_rl.experiments.runner import beginning, run_spec
+from entropy_rl.experiments.sac import SAC, TARGET_ENTROPY
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Seed, Store, StoredRun, runs_folder
 from entropy_rl.experiments.sweeping import Report, sweep
@@ -34,11 +35,13 @@ __all__ = [
     "FIGURE2",
     "LIMIT",
     "OPTIMISER",
+    "SAC",
     "SCALING",
     "TABLE1",
     "TABLE2",
     "TABLE3",
     "TABLE3_SEEDS",
+    "TARGET_ENTROPY",
     "Contrast",
     "EvaluationSpec",
     "Experiment",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from entropy_rl.experiments.declaration import (
     Contrast,
@@ -36,7 +37,8 @@ def _tier(tier: str, seeds: range) -> dict[Label, RunSpec]:
             entropy = column if column in SHARED else "unbiased_gradient"
             spec = TABLE1.runs(tier)[label(policy="lstm", entropy=entropy, seed=seed)]
             if column == "critic":
-                spec = replace(spec, config=replace(spec.config, entropy_baseline="critic"))
+                with_critic: dict[str, Any] = {"entropy_baseline": "critic"}
+                spec = replace(spec, config=replace(spec.config, **with_critic))
             runs[label(policy="lstm", entropy=column, seed=seed)] = spec
     return runs
 

@@ -11,7 +11,7 @@ from entropy_rl import _validate
 from entropy_rl.experiments.spec import RunSpec
 
 TIERS = ("quick", "paper")
-METRICS = ("length", "reward", "greedy_reward", "last_optimal", "last_expected")
+METRICS = ("length", "reward", "greedy_reward", "last_optimal", "last_expected", "last_entropy")
 STATISTICS = ("mean", "spread")
 
 Label: TypeAlias = tuple[tuple[str, str | int], ...]
@@ -223,7 +223,8 @@ class Experiment:
         """CPU-seconds that a run is expected to take, or its episodes where nothing is known."""
         if callable(self.seconds):
             return self.seconds(spec)
-        each = (self.seconds or {}).get((spec.policy, spec.config.entropy), 1e6)
+        kind = getattr(spec.config, "entropy", spec.config.algorithm)
+        each = (self.seconds or {}).get((spec.policy, kind), 1e6)
         return each * spec.replicas * spec.config.episodes / 1e6
 
 

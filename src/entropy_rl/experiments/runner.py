@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from entropy_rl._threads import one_thread
-from entropy_rl.algorithms import Evaluation, Trainer, TrainingDiverged, evaluate
+from entropy_rl.algorithms import Evaluation, TrainingDiverged, evaluate, make_trainer
 from entropy_rl.algorithms.evaluation import with_mode
 from entropy_rl.algorithms.runs import commit, processor
 from entropy_rl.envs import Core
@@ -130,7 +130,7 @@ class _Training:
         self.env: Core[Any]
         self.env, self.policy = spec.make()
         seed = spec.seed if spec.replicas == 1 else spec.seeds
-        self.trainer = Trainer(self.env, self.policy, spec.config, seed)
+        self.trainer = make_trainer(self.env, self.policy, spec.config, seed)
         self.moved: list[float] = []
         self.fingerprint: dict[str, Any] | None = None
         self.commits = [_commit()]

@@ -11,7 +11,12 @@ from functools import cached_property
 from typing import Any
 
 from entropy_rl import _validate
-from entropy_rl.algorithms import OnPolicyConfig, Preset
+from entropy_rl.algorithms import (
+    OFF_POLICY_ALGORITHMS,
+    OffPolicyConfig,
+    OnPolicyConfig,
+    Preset,
+)
 from entropy_rl.algorithms.presets import make_environment
 from entropy_rl.algorithms.runs import EVALUATION_SEED
 from entropy_rl.envs import ClosedForm, Core
@@ -20,10 +25,10 @@ from entropy_rl.policies import POLICIES, family_options, stack_policies
 FORMAT = "entropy_rl.run/1"
 DEVICES = ("cpu", "cuda")
 
-# What was added after the format was fixed, under "config", "evaluation", or the name of an
-# environment or of a policy, each with the value that means what runs did before it existed. At
-# that value it is not written, so that a new field changes the hash of no run that is stored. A
-# value here is not a default: it may never change.
+# What was added after the format was fixed, under "config" (of the on-policy loop), "off_policy",
+# "evaluation", or the name of an environment or of a policy, each with the value that means what
+# runs did before it existed. At that value it is not written, so that a new field changes the hash
+# of no run that is stored. A value here is not a default: it may never change.
 LATER: dict[str, dict[str, Any]] = {
     "config": {
         "baseline_optimiser": "adam",
@@ -93,7 +98,7 @@ class RunSpec:
 
     environment: str
     policy: str
-    config: OnPolicyConfig
+    config: OnPolicyConfig | OffPolicyConfig
     seed: int
     environment_options: Mapping[str, Any] = field(default_factory=dict)
     policy_options: Mapping[str, Any] = field(default_factory=dict)
@@ -122,7 +127,7 @@ class RunSpec:
                 "policy_options",
                 _plain("policy_options", {**family, **env.policy_defaults(self.policy), **own}),
             ),
-            ("config", OnPolicyConfig(**_plain("config", asdict(config)))),
+            ("config", type(config)(**_plain("config", asdict(config)))),
             ("evaluation", EvaluationSpec(**_plain("evaluation", asdict(self.evaluation)))),
         ):
             object.__setattr__(self, name, value)
@@ -156,7 +161,8 @@ class RunSpec:
         for name in ("environment_options", "policy_options", "config", "evaluation"):
             if not isinstance(data[name], Mapping):
                 raise _validate.fail(name, "an object", type(data[name]).__name__)
-        config = _completed("config", "config", data["config"], _names(OnPolicyConfig))
+        kind = _config_kind(data["config"])
+        config = _completed("config", _section(kind), data["config"], _names(kind))
         seen = _completed("evaluation", "evaluation", data["evaluation"], _names(EvaluationSpec))
         env = make_environment(data["environment"], {})
         known = [x.name for x in fields(env) if x.init]  # type: ignore[arg-type]
@@ -164,7 +170,7 @@ class RunSpec:
         return cls(
             **rest,
             replicas=data["replicas"],
-            config=OnPolicyConfig(**config),
+            config=kind(**config),
             evaluation=EvaluationSpec(**seen),
             environment_options=_completed(
                 "environment_options", data["environment"], data["environment_options"], known
@@ -185,7 +191,7 @@ class RunSpec:
             "environment_options": _written(self.environment, self.environment_options),
             "policy": self.policy,
             "policy_options": _written(self.policy, self.policy_options),
-            "config": _written("config", asdict(self.config)),
+            "config": _written(_section(type(self.config)), asdict(self.config)),
             "seed": self.seed,
             "evaluation": _written("evaluation", asdict(self.evaluation)),
             "device": self.device,
@@ -238,6 +244,15 @@ class RunSpec:
 
 def _family_defaults(policy: str) -> dict[str, Any]:
     return family_options(POLICIES[_validate.choice("policy", policy, POLICIES)])
+
+
+def _config_kind(data: Mapping[str, Any]) -> type[OnPolicyConfig] | type[OffPolicyConfig]:
+    """The loop's, which the name of the algorithm tells."""
+    return OffPolicyConfig if data.get("algorithm") in OFF_POLICY_ALGORITHMS else OnPolicyConfig
+
+
+def _section(kind: type[Any]) -> str:
+    return "off_policy" if kind is OffPolicyConfig else "config"
 
 
 def _names(kind: type[Any]) -> list[str]:

@@ -8,6 +8,7 @@ equation holds constant (an advantage, a target, the old policy) must come detac
 
 from entropy_rl.losses._entropy import entropy_loss, temperature_loss
 from entropy_rl.losses._policy import clipped_surrogate_loss, policy_gradient_loss
+from entropy_rl.losses._soft import reparametrised_policy_loss, soft_q_target
 from entropy_rl.losses._value import BaselineLoss, baseline_loss
 
 __all__ = [
@@ -16,5 +17,7 @@ __all__ = [
     "clipped_surrogate_loss",
     "entropy_loss",
     "policy_gradient_loss",
+    "reparametrised_policy_loss",
+    "soft_q_target",
     "temperature_loss",
 ]

@@ -12,6 +12,7 @@ from entropy_rl.policies.make import (
     save_policy,
 )
 from entropy_rl.policies.mmdp import MMDPPolicy
+from entropy_rl.policies.squashed import SquashedGaussianPolicy
 from entropy_rl.policies.stacking import stack_policies, unstack_policies
 from entropy_rl.policies.table import TablePolicy
 
@@ -22,6 +23,7 @@ __all__ = [
     "IndependentPolicy",
     "LSTMPolicy",
     "MMDPPolicy",
+    "SquashedGaussianPolicy",
     "TablePolicy",
     "family_options",
     "load_policy",

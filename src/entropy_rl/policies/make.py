@@ -19,6 +19,7 @@ from entropy_rl.policies.gaussian import GaussianPolicy
 from entropy_rl.policies.independent import IndependentPolicy
 from entropy_rl.policies.lstm import LSTMPolicy
 from entropy_rl.policies.mmdp import MMDPPolicy
+from entropy_rl.policies.squashed import SquashedGaussianPolicy
 from entropy_rl.policies.table import TablePolicy
 
 POLICIES: dict[str, type[Any]] = {
@@ -27,6 +28,7 @@ POLICIES: dict[str, type[Any]] = {
     "mmdp": MMDPPolicy,
     "commnet": CommNetPolicy,
     "gaussian": GaussianPolicy,
+    "squashed": SquashedGaussianPolicy,
     "table": TablePolicy,
 }
 

@@ -20,9 +20,9 @@ TARGET_SEEDS = range(3)
 _SECONDS = {("squashed", "sac1"): 0.1e6}
 
 SOURCE = (
-    "liu2020, figure 1 (SDDPG = SAC1), on the pendulum of its §4; the paper prints no result of it. "
-    "Networks, rates and the temperature's start are this project's (preset 'pendulum-sac'), and so "
-    "are the 10,000 steps, with an update for each."
+    "liu2020, figure 1 (SDDPG = SAC1), on the pendulum of its §4; it prints no result of it. "
+    "Networks, rates and the temperature's start are this project's (preset 'pendulum-sac'), and "
+    "so are the 10,000 steps, with an update for each."
 )
 TARGET_SOURCE = (
     "This project's: §4.1 of liu2020 says that the temperature may be adapted to a target entropy. "

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import binom
+from torch import nn
 
-from entropy_rl.algorithms import preset
+from entropy_rl.algorithms import make_trainer, preset
 from entropy_rl.bench import report, timing
 from entropy_rl.bench.entropies import exact_costs
 from entropy_rl.bench.stacking import stacking_costs
 from entropy_rl.bench.textbook import TextbookTrainer
+from entropy_rl.envs import HuntersRabbits
 from entropy_rl.estimators import smoothed
 from entropy_rl.experiments.table3 import table3_preset
 
@@ -93,7 +95,7 @@ def test_peer_counts_its_steps_and_leaves_no_folder_of_logs(monkeypatch, tmp_pat
     monkeypatch.delenv("SB3_LOGDIR", raising=False)
     assert ppo(4, 1)() == 256
     assert list(tmp_path.glob("SB3-*")) == []
-    env = SharedVecEnv(3)
+    env = SharedVecEnv(HuntersRabbits(masking="clip", max_episode_steps=25), 3)
     env.reset()
     for _ in range(25):
         seen, reward, over, infos = env.step(np.full((3, 5), 4))
@@ -101,6 +103,39 @@ def test_peer_counts_its_steps_and_leaves_no_folder_of_logs(monkeypatch, tmp_pat
     assert reward.shape == (3,)
     assert all(info["TimeLimit.truncated"] for info in infos)
     assert not np.array_equal(seen[0], infos[0]["terminal_observation"])
+
+
+def widths(network):
+    layers = [m for m in network.modules() if isinstance(m, nn.Linear)]
+    return [(m.in_features, m.out_features) for m in layers]
+
+
+def test_peers_have_the_networks_and_the_minibatches_of_the_preset():
+    pytest.importorskip("stable_baselines3")
+    from entropy_rl.bench.peers import ppo_like, ppo_model, sac_like, sac_model
+
+    chosen = preset("pendulum").but(
+        algorithm="ppo", batch=4, episodes=4, cap=10, minibatches=5, epochs=2
+    )
+    model, policy = ppo_model(chosen), chosen.make(0)[1]
+    assert (model.batch_size, model.n_epochs) == (8, 2)
+    assert widths(model.policy.mlp_extractor.policy_net) == widths(policy.torso)
+    assert ppo_like(chosen)() == 40
+
+    chosen = preset("pendulum-sac").but(learning_starts=8, cap=5)
+    model, (env, policy) = sac_model(chosen), chosen.make(0)
+    assert model.batch_size == chosen.config.minibatch
+    assert widths(model.actor.latent_pi) == widths(policy.torso)
+    critic = make_trainer(env, policy, chosen.config, 0).critic.network
+    shapes = [(x.weight.shape[2], x.weight.shape[1]) for x in critic if hasattr(x, "weight")]
+    assert widths(model.critic.q_networks[0]) == shapes
+    assert sac_like(chosen)() == chosen.config.updates_per_batch == 20
+
+
+def test_our_side_counts_what_the_peer_counts():
+    chosen = preset("pendulum-sac").but(learning_starts=8, cap=5)
+    assert report._batches(chosen, "updates")() == 20
+    assert report._batches(chosen, "steps")() == 20
 
 
 def test_the_tables_are_printed(capsys, monkeypatch):
@@ -113,6 +148,7 @@ def test_the_tables_are_printed(capsys, monkeypatch):
     monkeypatch.setattr(
         report, "stacking_costs", lambda chosen, rounds: dict.fromkeys(kinds, np.ones(3))
     )
+    monkeypatch.setattr(report, "_batches", lambda chosen, unit: lambda: 1)
     threads = torch.get_num_threads()
     report.main(quick=True)
     assert torch.get_num_threads() == threads
@@ -122,6 +158,7 @@ def test_the_tables_are_printed(capsys, monkeypatch):
         "none",
         "820 prefixes",
         "alone over stacked",
+        "over SB3",
         "CPU-seconds in all",
     ):
         assert words in out

@@ -79,9 +79,10 @@ class OffPolicyTrainer:
         self.log_temperature = torch.nn.Parameter(
             torch.tensor(math.log(c.temperature), device=self.device)
         )
+        # One optimiser of both: at these sizes an update is mostly the overhead of its calls.
         self.optimiser = make_optimiser(c.optimiser, policy.parameters(), c.learning_rate)
-        self.temperature_optimiser = make_optimiser(
-            c.optimiser, [self.log_temperature], c.temperature_learning_rate
+        self.optimiser.add_param_group(
+            {"params": [self.log_temperature], "lr": c.temperature_learning_rate}
         )
         self.replay = Replay(c.capacity, c.batch * c.cap)
         self.batches = c.episodes // c.batch
@@ -107,7 +108,7 @@ class OffPolicyTrainer:
             TrainingDiverged: a loss or parameter that is not finite.
         """
         c = self.config
-        self._require_finite("parameters", *self.policy.parameters())
+        self._require_finite(dict(self.policy.named_parameters()))
         self._good = self._snapshot()
         with torch.no_grad():
             rollout = play_episodes(
@@ -121,7 +122,7 @@ class OffPolicyTrainer:
         found = [torch.full((2,), torch.nan)]
         if self.steps >= c.learning_starts:
             found = [self._update() for _ in range(c.updates_per_batch)]
-            self._require_finite("updated parameters", *self.policy.parameters())
+            self._require_finite(dict(self.policy.named_parameters()))
         self._record(rollout, *torch.stack(found).mean(0))
 
     def state_dict(self) -> dict[str, Any]:
@@ -144,7 +145,6 @@ class OffPolicyTrainer:
             "optimiser": copied(self.optimiser.state_dict()),
             "critic": self.critic.state_dict(),
             "log_temperature": self.log_temperature.detach().clone(),
-            "temperature_optimiser": copied(self.temperature_optimiser.state_dict()),
             "generator": self.generator.get_state(),
             "counts": (self.played, self.steps, self.updates, self.replay.added),
         }
@@ -156,7 +156,6 @@ class OffPolicyTrainer:
         self.critic.load_state_dict(state["critic"])
         with torch.no_grad():
             self.log_temperature.copy_(state["log_temperature"])
-        self.temperature_optimiser.load_state_dict(copied(state["temperature_optimiser"]))
         self.generator.set_state(state["generator"])
         self.running = episodes_of(self.env, state.get("running"), self.device)
         # Of a batch that is taken back the rows lie where none are drawn from.
@@ -176,27 +175,35 @@ class OffPolicyTrainer:
         draw = Draw(t, self.policy, self.critic, self.temperature, self.generator, c.row_options)
         target = TARGETS[c.row.target](draw)
         values = self.critic.both(t.obs, t.actions)
-        loss = baseline_loss(values, target.expand(2, -1), "mse")
-        self._require_finite("critic loss", loss)
-        self.critic.descend(loss)
+        loss = self.critic.descend(baseline_loss(values, target.expand(2, -1), "mse"))
         act = ACTORS[c.row.actor](draw)
-        self._require_finite("policy loss", act.loss)
-        _descend(act.loss, list(self.policy.parameters()), self.optimiser)
+        _differentiate(act.loss, list(self.policy.parameters()))
         dual = TEMPERATURES[c.row.temperature]
         if dual is not None:
             assert self.target_entropy is not None
-            moved = dual(self.log_temperature, act.entropy, self.target_entropy)
-            _descend(moved, [self.log_temperature], self.temperature_optimiser)
-            self._require_finite("temperature", self.log_temperature)
+            _differentiate(
+                dual(self.log_temperature, act.entropy, self.target_entropy),
+                [self.log_temperature],
+            )
+        self.optimiser.step()
         self.critic.follow()
+        self._require_finite(
+            {
+                "critic loss": loss,
+                "policy loss": act.loss.detach(),
+                "temperature": self.log_temperature.detach(),
+            }
+        )
         self.updates += 1
-        return torch.stack([loss.detach(), act.entropy.mean()])
+        return torch.stack([loss, act.entropy.mean()])
 
-    def _require_finite(self, term: str, *tensors: Tensor) -> None:
-        if not finite(tensors):
-            update = self.updates
-            self._restore(self._good)
-            raise TrainingDiverged(update, term, self.state_dict())
+    def _require_finite(self, terms: dict[str, Tensor]) -> None:
+        if finite(terms.values()):
+            return
+        term = next(name for name, x in terms.items() if not finite([x]))
+        update = self.updates
+        self._restore(self._good)
+        raise TrainingDiverged(update, term, self.state_dict())
 
     def _record(self, rollout: Rollout, critic_loss: Tensor, entropy: Tensor) -> None:
         found = {
@@ -212,11 +219,10 @@ class OffPolicyTrainer:
             self.curves.setdefault(name, []).append(value.item())
 
 
-def _descend(loss: Tensor, parameters: list[Any], optimiser: torch.optim.Optimizer) -> None:
-    """One step of these parameters; of what else the loss went through no gradient is made."""
+def _differentiate(loss: Tensor, parameters: list[Any]) -> None:
+    """The gradient of these parameters; of what else the loss went through none is made."""
     for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
         parameter.grad = gradient
-    optimiser.step()
 
 
 def _target_entropy(policy: Any, config: OffPolicyConfig) -> float | None:

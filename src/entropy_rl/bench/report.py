@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from entropy_rl.algorithms import preset, train
+from entropy_rl.algorithms import Preset, make_trainer, preset, train
 from entropy_rl.bench.entropies import estimator_costs, exact_costs
 from entropy_rl.bench.stacking import ALONE, STACKED, stacking_costs
 from entropy_rl.bench.textbook import TextbookTrainer
@@ -19,7 +20,7 @@ TEXTBOOK = "textbook LSTMCell loop"
 
 
 def main(quick: bool = False) -> None:
-    """Measure and print: training, estimators, exact entropy, stacking. Under three minutes.
+    """Measure and print: training, estimators, exact entropy, stacking, peers. Four minutes.
 
     Args:
         quick: fewer rounds: a look, not a measurement.
@@ -32,6 +33,7 @@ def main(quick: bool = False) -> None:
         estimators(5 if quick else 61)
         exact(3 if quick else 9)
         stacking(3 if quick else 21)
+        peers(3 if quick else 21)
     finally:
         torch.set_num_threads(threads)
     print(f"\none thread, {time.process_time() - started:.0f} CPU-seconds in all")
@@ -105,6 +107,40 @@ def stacking(rounds: int) -> None:
         found = stacking_costs(table3_preset("printed", policy, "smoothed"), rounds)
         spent = found[STACKED]
         _line(policy, f"{1e6 * np.median(spent):>18,.0f}", ratio(found[ALONE], spent))
+
+
+def peers(rounds: int) -> None:
+    """Pendulum: PPO and SAC against Stable-Baselines3's, with equal networks and minibatches."""
+    try:
+        from entropy_rl.bench.peers import ppo_like, sac_like
+    except ModuleNotFoundError:
+        return
+    ppo, sac = preset("pendulum").but(algorithm="ppo"), preset("pendulum-sac")
+    wide = replace(sac, policy_options={"hidden_size": 256}).but(critic_hidden=256)
+    for title, unit, chosen, like in (
+        ("PPO on Pendulum, two layers of 64", "steps", ppo, ppo_like),
+        ("SAC on Pendulum, two layers of 64", "updates", sac, sac_like),
+        ("SAC on Pendulum, two layers of 256", "updates", wide, sac_like),
+    ):
+        found = interleave({"ours": _batches(chosen, unit), "SB3": like(chosen)}, rounds)
+        _head(title, f"{unit} a CPU-second", "over SB3")
+        for name, spent in found.items():
+            _line(name, f"{1 / np.median(spent):>18,.0f}", ratio(found["SB3"], spent))
+
+
+def _batches(chosen: Preset, unit: str) -> Callable[[], float]:
+    """A task that makes one batch of a training that goes on, and returns its steps or updates."""
+    config = chosen.but(episodes=chosen.config.batch * 10**6).config
+    trainer = make_trainer(*chosen.make(0), config, 0)
+    while trainer.updates == 0:
+        trainer.step()
+
+    def run() -> float:
+        before = getattr(trainer, unit)
+        trainer.step()
+        return getattr(trainer, unit) - before
+
+    return run
 
 
 def _head(title: str, figure: str, compared: str) -> None:

@@ -24,6 +24,9 @@ STACKED = "tests/policies/test_stacked_policies.py::"
 REPLICAS = "tests/algorithms/test_stacked_training.py::"
 LIMITS = "tests/test_soft_limits.py::"
 TABLE3 = "tests/experiments/test_table3.py::"
+OFF_POLICY = "tests/algorithms/test_off_policy.py::"
+SOFT_LOSSES = "tests/losses/test_soft_losses.py::"
+SQUASHED = "tests/policies/test_squashed.py::"
 STRETCHES = TARGETS + "test_targets_of_stretches_equal_the_plain_loop"
 PLAIN = TARGETS + "test_targets_equal_the_plain_loop"
 COMBINED = USES + "test_an_estimator_is_right_exactly_where_the_use_says_so"
@@ -616,5 +619,61 @@ FAULTS = (
         "transition[0, :3, 1] = transition[0, 3, 2] = 1.0",
         "transition[0, :1, 1] = transition[0, 1:, 2] = 1.0",
         (LIMITS + "test_rooms",),
+    ),
+    Fault(
+        "a soft target pays for what is likely",
+        "losses/_soft.py",
+        "(q_t - temperature * log_prob_t)",
+        "(q_t + temperature * log_prob_t)",
+        (SOFT_LOSSES + "test_the_mean_target_is_the_soft_bellman_backup",),
+    ),
+    Fault(
+        "a reparametrised actor flees its entropy",
+        "losses/_soft.py",
+        "(temperature * log_prob - q)",
+        "(-temperature * log_prob - q)",
+        (SOFT_LOSSES + "test_the_actors_gradient_is_that_of_the_soft_objective",),
+    ),
+    Fault(
+        "the larger critic is believed",
+        "algorithms/twin_critic.py",
+        "return self.both(obs, actions).amin(0)",
+        "return self.both(obs, actions).amax(0)",
+        (OFF_POLICY + "test_the_smaller_critic_is_believed_and_the_target_follows",),
+    ),
+    Fault(
+        "the slow critics are fast",
+        "algorithms/twin_critic.py",
+        "self._fast, self.polyak)",
+        "self._fast, 1 - self.polyak)",
+        (OFF_POLICY + "test_the_smaller_critic_is_believed_and_the_target_follows",),
+    ),
+    Fault(
+        "what came after a cut is forgotten",
+        "algorithms/replay.py",
+        "next_obs[cut] = rollout.final_obs",
+        "next_obs[cut] = next_obs[cut]",
+        (OFF_POLICY + "test_a_transition_leads_where_its_step_led",),
+    ),
+    Fault(
+        "the newest is never drawn",
+        "algorithms/replay.py",
+        "(self.added - 1 - index)",
+        "(self.added - 2 - index)",
+        (OFF_POLICY + "test_the_memory_is_the_last_of_a_list",),
+    ),
+    Fault(
+        "a training set back keeps what it remembered since",
+        "algorithms/off_policy.py",
+        'self.updates, self.replay.added = state["counts"]',
+        'self.updates, _ = state["counts"]',
+        (OFF_POLICY + "test_a_training_that_diverges_is_set_back_to_before_the_batch",),
+    ),
+    Fault(
+        "the squashing's slope counted the wrong way",
+        "conditionals/_squashed.py",
+        "self.inner.component_log_probs - log_slope",
+        "self.inner.component_log_probs + log_slope",
+        (SQUASHED + "test_log_prob_and_its_gradient_are_those_of_the_transformed_distribution",),
     ),
 )

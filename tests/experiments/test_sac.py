@@ -20,7 +20,7 @@ def stored(experiment):
 
 
 def test_every_seed_swings_up_in_ten_thousand_steps():
-    """The mean action from 256 starts; of a known good controller about -145."""
+    """By its mean action, from 256 starts."""
     found = [seed.metric("greedy_reward") for seed in stored(SAC).values()]
     assert len(found) == 10
     assert all(-185 <= x <= -140 for x in found)

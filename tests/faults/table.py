@@ -23,6 +23,7 @@ STREAMS = "tests/test_streams.py::"
 STACKED = "tests/policies/test_stacked_policies.py::"
 REPLICAS = "tests/algorithms/test_stacked_training.py::"
 LIMITS = "tests/test_soft_limits.py::"
+PRICE = "tests/test_temperature_exact.py::"
 TABLE3 = "tests/experiments/test_table3.py::"
 STRETCHES = TARGETS + "test_targets_of_stretches_equal_the_plain_loop"
 PLAIN = TARGETS + "test_targets_equal_the_plain_loop"
@@ -616,5 +617,26 @@ FAULTS = (
         "transition[0, :3, 1] = transition[0, 3, 2] = 1.0",
         "transition[0, :1, 1] = transition[0, 1:, 2] = 1.0",
         (LIMITS + "test_rooms",),
+    ),
+    Fault(
+        "the entropy rises by the variance over α squared",
+        "tabular/_temperature.py",
+        ".sum(-1) / alpha**3",
+        ".sum(-1) / alpha**2",
+        (PRICE + "test_slopes_are_those_of_autograd_and_of_differences",),
+    ),
+    Fault(
+        "a target that costs nothing has a price",
+        "tabular/_temperature.py",
+        "if target > float(boltzmann_entropy(arms, 0.0)):",
+        "if target > 0.0:",
+        (PRICE + "test_a_target_that_the_best_arms_meet_costs_nothing",),
+    ),
+    Fault(
+        "an entropy that is not discounted from the start",
+        "tabular/_temperature.py",
+        "return occupancy(mdp, policy) @ state_entropy(policy)",
+        "return mdp.running @ state_entropy(policy)",
+        (PRICE + "test_the_entropy_that_a_process_collects_is_that_of_its_trajectories",),
     ),
 )

@@ -626,11 +626,14 @@ FAULTS = (
         (PRICE + "test_slopes_are_those_of_autograd_and_of_differences",),
     ),
     Fault(
-        "a target that costs nothing has a price",
+        "at temperature 0 every best arm has the whole policy",
         "tabular/_temperature.py",
-        "if target > float(boltzmann_entropy(arms, 0.0)):",
-        "if target > 0.0:",
-        (PRICE + "test_a_target_that_the_best_arms_meet_costs_nothing",),
+        "return best / best.sum(-1, keepdim=True)",
+        "return best",
+        (
+            PRICE + "test_at_temperature_0_the_best_arms_share",
+            PRICE + "test_a_target_that_the_best_arms_meet_costs_nothing",
+        ),
     ),
     Fault(
         "an entropy that is not discounted from the start",

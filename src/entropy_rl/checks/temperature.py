@@ -290,7 +290,7 @@ def not_below() -> Refutation:
     return Refutation(
         "farl2020.a4",
         witness="two arms pay 1 and one pays 0, H̄ = ½ log 2: descending (12), α falls to "
-        f"{float(log_alpha.exp()):.3f} and the entropy rests above its target",
+        f"{float(log_alpha.detach().exp()):.3f} and the entropy rests above its target",
         printed=target,
         found=found,
         least=LEAST,

@@ -209,6 +209,20 @@ def test_the_team_of_equation_13_over_all_pairs_of_policies():
     assert min(duals) - best > 0.04
 
 
+def test_a_coin_that_both_agents_see_closes_the_gap():
+    """Joint policies: half way between the two teams of the critical temperature earns the dual."""
+    x = torch.linspace(0, 1, 20_001, dtype=F64)
+    reward, entropy = checked.team(x)
+    printed = checked.duality_gap_of_a_team()
+    alpha = checked.least(lambda a: float((reward + 2 * a * (entropy - 0.4)).max()), 0.0, 1.0)
+    cold, hot = ((reward + 2 * (alpha + e) * entropy).argmax() for e in (-1e-6, 1e-6))
+    share = (entropy[hot] - 0.4) / (entropy[hot] - entropy[cold])
+    mixed = share * x[cold] + (1 - share) * x[hot]
+    assert float(checked.team(mixed)[1]) > 0.4  # each agent's own
+    earned = share * reward[cold] + (1 - share) * reward[hot]
+    assert float(earned) == pytest.approx(printed.printed, abs=1e-6)
+
+
 MDP = garnet(4, 3, 2, torch.Generator().manual_seed(5))
 
 

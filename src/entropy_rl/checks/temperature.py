@@ -11,7 +11,7 @@ from torch import Tensor
 
 from entropy_rl.checks._base import Check, Refutation, checks
 from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, worst
-from entropy_rl.checks._instances import F64, SEEDS, STATE
+from entropy_rl.checks._instances import F64, SEEDS, STATE, seeded
 from entropy_rl.estimators import exact
 from entropy_rl.losses import temperature_loss
 from entropy_rl.policies import TablePolicy
@@ -208,6 +208,13 @@ def duality_gap_of_a_team() -> Refutation:
     )
 
 
+def uniform(*sizes: int) -> TablePolicy:
+    """The uniform policy over components of these many values, one state."""
+    with seeded(0):
+        space = spaces.MultiDiscrete(list(sizes))
+        return TablePolicy(spaces.Discrete(1), space, scale=0.0).double()
+
+
 @checks("kim2022.dim")
 def dimension_for_number() -> Refutation:
     """Appendix C2: H* = log(dim A) is to be the most entropy; that is log|A|.
@@ -215,7 +222,7 @@ def dimension_for_number() -> Refutation:
     A discrete action is one number, however many values it may have. With nine values dim A = 1 and
     log(dim A) = 0, a target that a deterministic policy meets.
     """
-    nine = TablePolicy(spaces.Discrete(1), spaces.Discrete(9), scale=0.0).double()
+    nine = uniform(9)
     return Refutation(
         "kim2022.dim",
         witness="one discrete action of nine values: its dimension is 1, and log 1 = 0",
@@ -241,19 +248,15 @@ def uniform_entropies() -> Check:
     summed: list[float] = []
     nearest: list[float] = []
     for sizes in ((7,), (2, 3), (4, 2, 3)):
-        space = spaces.MultiDiscrete(list(sizes))
-        uniform = TablePolicy(spaces.Discrete(1), space, scale=0.0).double()
         count = math.prod(sizes)
         joint = torch.full((count,), 1 / count, dtype=F64)
         table1 = sum(map(math.log, sizes))
-        found = exact(uniform, STATE).value
+        found = exact(uniform(*sizes), STATE).value
         residual = max(residual, worst(found, table1), worst(state_entropy(joint), table1))
         if len(sizes) > 1:
             summed.append(abs(math.log(sum(sizes)) - float(found)))
     for n, cells in ((1, 5), (2, 11), (3, 4)):
-        space = spaces.MultiDiscrete([cells] * n)
-        uniform = TablePolicy(spaces.Discrete(1), space, scale=0.0).double()
-        of_cells = float(exact(uniform, STATE).value)
+        of_cells = float(exact(uniform(*[cells] * n), STATE).value)
         residual = max(residual, abs(of_cells + n * math.log(2 / cells) - n * math.log(2)))
         binned.append(abs(of_cells - n * math.log(2)))
         nearest.append(min(abs(beta * n * math.log(2) + n) for beta in (0.0, 0.5, 1.0)))
@@ -305,12 +308,11 @@ def bins_not_joints() -> Refutation:
 
     With β = 1 the printed target is log 17, more than a component of 11 values can have.
     """
-    eleven = TablePolicy(spaces.Discrete(1), spaces.Discrete(11), scale=0.0).double()
     return Refutation(
         "farl2020.fig3",
         witness="17 is the number of Humanoid's dimensions, 11 that of the bins of each (Table 3)",
         printed=math.log(17),
-        found=float(exact(eleven, STATE).value),
+        found=float(exact(uniform(11), STATE).value),
         least=LEAST,
         functions=("entropy_rl.estimators.exact",),
         quantity="entropy of one uniform dimension, in nats",

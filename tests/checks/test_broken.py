@@ -21,6 +21,7 @@ from entropy_rl.checks import (
     run,
     soft_gradient,
     soft_surrogates,
+    temperature,
     variance,
 )
 from entropy_rl.conditionals import Conditionals, GaussianConditionals
@@ -29,7 +30,15 @@ from entropy_rl.envs import TeamBandit
 from entropy_rl.estimators import kl, pathwise, tree
 from entropy_rl.policies import _spaces
 from entropy_rl.policies.gaussian import GaussianPolicy
-from entropy_rl.tabular import _limits, _solve, ascend, enumerate_trajectories, policy_gradient
+from entropy_rl.tabular import (
+    _limits,
+    _solve,
+    _temperature,
+    ascend,
+    boltzmann_entropy,
+    enumerate_trajectories,
+    policy_gradient,
+)
 
 ENTROPY = conditionals.categorical_entropy
 BEST_CHILDREN = stepwise._best_children
@@ -37,6 +46,7 @@ COMPONENT_KL = Conditionals.component_kl
 INPUTS = EntropyCritic._inputs
 SAMPLE = GaussianPolicy.sample
 OCCUPANCY, STATE_ENTROPY = _solve.occupancy, _solve.state_entropy
+TEAM, TEMPERATURE_LOSS = temperature.team, temperature.temperature_loss
 SURROGATE, BONUS = soft_surrogates.clipped_surrogate_loss, soft_surrogates.entropy_loss
 
 
@@ -46,6 +56,14 @@ def in_bits(log_probs):
 
 def off_by_a_little(log_probs):
     return ENTROPY(log_probs) + 1e-6
+
+
+def no_entropy(log_probs):
+    return 0.0 * ENTROPY(log_probs)
+
+
+def of_seventeen(log_probs):
+    return ENTROPY(log_probs) + math.log(17 / 11)
 
 
 def nothing(x):
@@ -179,6 +197,22 @@ def nothing_past(mdp, policy, horizon):
     return found._replace(states=torch.cat([over, found.states[1:]]))
 
 
+def without_reward(reward, alpha, target):
+    return alpha * (boltzmann_entropy(reward, alpha) - target)
+
+
+def twice_as_steep(log_temperature, entropy, target):
+    return 2 * TEMPERATURE_LOSS(log_temperature, entropy, target)
+
+
+def one_best_arm(reward, alpha):
+    return boltzmann_entropy(reward[1:], alpha)
+
+
+def nobody_needs_the_other(x):
+    return x, TEAM(x)[1]
+
+
 BREAKAGES = [
     ("zhang2018.eq1", gradients, "exact", without_gradient),
     ("zhang2018.eq2", stepwise, "categorical_entropy", off_by_a_little),
@@ -249,6 +283,14 @@ BREAKAGES = [
     ("liu2020.rpg26-31", reparametrised, "occupancy", every_state_alike),
     ("liu2020.eq25", reparametrised, "occupancy", never_there),
     ("liu2020.discrete", reparametrised, "policy_gradient", no_gradient),
+    ("kim2022.eq4", _temperature, "state_entropy", a_little_more_entropy),
+    ("kim2022.eq4", temperature, "entropy_dual", without_reward),
+    ("kim2022.eq4", temperature, "temperature_loss", twice_as_steep),
+    ("kim2022.eq13", temperature, "team", nobody_needs_the_other),
+    ("kim2022.dim", stepwise, "categorical_entropy", no_entropy),
+    ("farl2020.table1", stepwise, "categorical_entropy", in_bits),
+    ("farl2020.a4", temperature, "boltzmann_entropy", one_best_arm),
+    ("farl2020.fig3", stepwise, "categorical_entropy", of_seventeen),
 ]
 
 

@@ -23,6 +23,7 @@ STREAMS = "tests/test_streams.py::"
 STACKED = "tests/policies/test_stacked_policies.py::"
 REPLICAS = "tests/algorithms/test_stacked_training.py::"
 LIMITS = "tests/test_soft_limits.py::"
+PRICE = "tests/test_temperature_exact.py::"
 TABLE3 = "tests/experiments/test_table3.py::"
 OFF_POLICY = "tests/algorithms/test_off_policy.py::"
 SOFT_LOSSES = "tests/losses/test_soft_losses.py::"
@@ -675,5 +676,29 @@ FAULTS = (
         "self.inner.component_log_probs - log_slope",
         "self.inner.component_log_probs + log_slope",
         (SQUASHED + "test_log_prob_and_its_gradient_are_those_of_the_transformed_distribution",),
+    ),
+    Fault(
+        "the entropy rises by the variance over α squared",
+        "tabular/_temperature.py",
+        ".sum(-1) / alpha**3",
+        ".sum(-1) / alpha**2",
+        (PRICE + "test_slopes_are_those_of_autograd_and_of_differences",),
+    ),
+    Fault(
+        "at temperature 0 every best arm has the whole policy",
+        "tabular/_temperature.py",
+        "return best / best.sum(-1, keepdim=True)",
+        "return best",
+        (
+            PRICE + "test_at_temperature_0_the_best_arms_share",
+            PRICE + "test_a_target_that_the_best_arms_meet_costs_nothing",
+        ),
+    ),
+    Fault(
+        "an entropy that is not discounted from the start",
+        "tabular/_temperature.py",
+        "return occupancy(mdp, policy) @ state_entropy(policy)",
+        "return mdp.running @ state_entropy(policy)",
+        (PRICE + "test_the_entropy_that_a_process_collects_is_that_of_its_trajectories",),
     ),
 )

@@ -31,15 +31,33 @@ from entropy_rl.tabular._solve import (
     state_entropy,
     value_iteration,
 )
+from entropy_rl.tabular._temperature import (
+    EntropyConstrained,
+    boltzmann,
+    boltzmann_entropy,
+    boltzmann_entropy_slope,
+    discounted_entropy,
+    entropy_constrained,
+    entropy_constrained_return,
+    entropy_dual,
+)
 from entropy_rl.tabular._trajectories import Trajectories, enumerate_trajectories
 
 __all__ = [
+    "EntropyConstrained",
     "FiniteMDP",
     "Solution",
     "Trajectories",
     "Values",
     "ascend",
+    "boltzmann",
+    "boltzmann_entropy",
+    "boltzmann_entropy_slope",
     "bonus_gradient",
+    "discounted_entropy",
+    "entropy_constrained",
+    "entropy_constrained_return",
+    "entropy_dual",
     "enumerate_trajectories",
     "evaluate_policy",
     "expected_return",

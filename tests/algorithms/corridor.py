@@ -1,12 +1,11 @@
 """What the loop's tests share: a game without chance, some policies, one-state enumerations."""
 
-from collections import deque
 from dataclasses import dataclass
 
 import torch
 from gymnasium import spaces
 
-from entropy_rl.algorithms import OnPolicyConfig, Trainer
+from entropy_rl.algorithms import OnPolicyConfig
 from entropy_rl.envs import Batch, Outcome, TeamBandit
 from entropy_rl.policies import make_policy
 
@@ -81,15 +80,3 @@ def move(policy, seed):
     with torch.no_grad():
         for p in policy.parameters():
             p += 0.3 * torch.randn(p.shape, generator=generator, dtype=p.dtype)
-
-
-class Lagged(Trainer):
-    """Learns from what was played ``lag`` batches ago, as from a slow actor."""
-
-    lag = 2
-
-    def play(self, episodes):
-        if not hasattr(self, "queue"):
-            self.queue = deque(super(Lagged, self).play(episodes) for _ in range(self.lag))
-        self.queue.append(super().play(episodes))
-        return self.queue.popleft()

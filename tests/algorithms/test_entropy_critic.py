@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from corridor import QUICK, Corridor, Lagged, policy_for
+from corridor import QUICK, Corridor, policy_for
 from gymnasium import spaces
 
 from entropy_rl.algorithms import EntropyCritic, Trainer
@@ -276,8 +276,8 @@ def test_it_learns_from_actions_only_after_they_were_used(monkeypatch, grouping)
 
 def test_stale_episodes_are_given_their_ratios(monkeypatch):
     calls = watch(monkeypatch, "lesson")
-    config = dataclasses.replace(HUNT, episodes=5 * 32)
-    trainer = Lagged(GAME, policy_for(GAME), config, 0)
+    config = dataclasses.replace(HUNT, episodes=5 * 32, lag=2)
+    trainer = Trainer(GAME, policy_for(GAME), config, 0)
     while not trainer.finished:
         trainer.step()
     assert [w is None for _, w in calls] == [True, False, False, False, False]

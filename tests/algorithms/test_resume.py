@@ -69,6 +69,20 @@ def test_episodes_that_go_on_are_resumed_where_they_were():
     assert all(score < 0 for score in scores[1:])
 
 
+@pytest.mark.parametrize("batches", [1, 2, 5])
+def test_a_lagging_actor_is_resumed_with_the_versions_that_it_is_still_to_act_as(batches):
+    config = dataclasses.replace(HUNT, lag=2, episodes=8 * 64)
+    plain = dataclasses.replace(config, lag=0)
+    whole, first, without = (Trainer(GAME, policy_for(GAME), c, 0) for c in (config, config, plain))
+    for _ in range(batches):
+        first.step()
+    second = Trainer(GAME, policy_for(GAME, seed=9), config, 5)
+    second.load_state_dict(first.state_dict())
+    expected = ended(whole)
+    assert same(ended(second), expected)
+    assert not same(ended(without), expected)
+
+
 @pytest.mark.parametrize("hunt", [HUNT, CRITIC], ids=["smoothed", "critic"])
 @pytest.mark.parametrize("optimiser", ["adam", "rmsprop"])
 def test_a_training_set_back_after_it_went_on_ends_with_the_same_numbers(hunt, optimiser):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from corridor import BANDIT, QUICK, Corridor, Lagged, policy_for
+from corridor import BANDIT, QUICK, Corridor, policy_for
 from test_targets import WALK, toy_gae
 
 from entropy_rl.algorithms import (
@@ -17,6 +17,7 @@ from entropy_rl.algorithms import (
     UPDATES,
     Algorithm,
     Option,
+    Trainer,
     register_advantage,
     register_algorithm,
     register_entropy,
@@ -128,8 +129,8 @@ def test_a_toy_row_learns(toys):
 
 def test_ratios_are_there_when_the_actor_lags(tables):
     """Two batches behind, the targets' ratios are those of the two policies."""
-    config = dataclasses.replace(WALK, algorithm="simpala", entropy="exact", minibatches=1)
-    trainer = Lagged(Corridor(), policy_for(Corridor()), config, 0)
+    config = dataclasses.replace(WALK, algorithm="simpala", entropy="exact", minibatches=1, lag=2)
+    trainer = Trainer(Corridor(), policy_for(Corridor()), config, 0)
     seen = []
     learn = ADVANTAGES["v_trace"]
     ADVANTAGES["v_trace"] = lambda context: (seen.append(context), learn(context))[1]
@@ -140,7 +141,6 @@ def test_ratios_are_there_when_the_actor_lags(tables):
     assert [c.log_weights is None for c in seen] == [True, False, False, False]
     for n, context in enumerate(seen):
         ratio = context.rollout.rows(context.log_rho_tm1)
-        # Of the first three batches all were played before anything was learnt.
         policies = [policy_for(Corridor()) for _ in range(2)]
         for policy, version in zip(policies, (n, max(0, n - 2)), strict=True):
             policy.load_state_dict(actors[version])
@@ -155,9 +155,8 @@ def test_ratios_are_there_when_the_actor_lags(tables):
 
 def test_a_kept_graph_is_not_that_of_another_version():
     """With a lag, one minibatch and one epoch too are differentiated where the policy is now."""
-    trainer = Lagged(
-        Corridor(), policy_for(Corridor()), dataclasses.replace(WALK, minibatches=1), 0
-    )
+    config = dataclasses.replace(WALK, minibatches=1, lag=2)
+    trainer = Trainer(Corridor(), policy_for(Corridor()), config, 0)
     while not trainer.finished:
         trainer.step()
     assert trainer.updates == 4

@@ -133,7 +133,7 @@ def test_every_field_changes_the_hash():
         "grouping": "rows", "entropy": "smoothed", "reduction": "sum",
         "optimiser": "rmsprop", "baseline_optimiser": "rmsprop", "clip_gradient": 1.0,
         "clip_norm": 1.0, "baseline": "none", "baseline_loss": "l1", "precision": "float64",
-        "decay": False, "beta_decay": True, "continuing": True, "baseline_epochs": 3,
+        "decay": False, "beta_decay": True, "continuing": True, "lag": 2, "baseline_epochs": 3,
         "baseline_minibatches": 2, "first_visit": True, "discount": 0.5,
     }  # fmt: skip
     for name in fields_now("config"):

@@ -43,6 +43,8 @@ class OnPolicyConfig:
         continuing: whether an episode that the cap cuts goes on in the next batch, and one that
             ends is followed by a fresh one at once: a batch is then of stretches of ``cap`` steps,
             and every "episode" of this configuration and of the curves is a stretch.
+        lag: ≥ 0: a batch is played by the policy of so many batches ago, as by a slow actor. The
+            first ``lag`` batches are played by the first policy.
         discount: γ in [0, 1].
         entropy: the estimator's name, one of :data:`entropy_rl.estimators.ESTIMATORS`.
             The row's use of the entropy says which of them it takes.
@@ -87,6 +89,7 @@ class OnPolicyConfig:
     epochs: int = 1
     cap: int = 25
     continuing: bool = False
+    lag: int = 0
     discount: float = 0.8
     entropy: str = "smoothed"
     beta: float = 0.02
@@ -114,6 +117,7 @@ class OnPolicyConfig:
         sizes = ("episodes", "batch", "minibatches", "epochs", "cap", "beam", "baseline_hidden")
         for name in sizes:
             _validate.positive_integer(name, getattr(self, name))
+        _validate.natural("lag", self.lag)
         for name in ("baseline_epochs", "baseline_minibatches"):
             if getattr(self, name) is not None:
                 _validate.positive_integer(name, getattr(self, name))
@@ -207,7 +211,8 @@ class OnPolicyConfig:
     def keeps_graph(self) -> bool:
         """Whether the one update of a batch uses the graph of its sampling.
 
+        Not that of another version of the policy, which is what acts where there is a lag.
         Of a single episode it does not: to go through all its steps at once, forwards and back, is
         cheaper than to go back through the steps one by one.
         """
-        return self.minibatches == 1 and self.epochs == 1 and self.batch > 1
+        return self.minibatches == 1 and self.epochs == 1 and self.batch > 1 and self.lag == 0

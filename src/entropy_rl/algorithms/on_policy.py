@@ -19,6 +19,7 @@ from entropy_rl.algorithms.curves import merit_figures, played_figures
 from entropy_rl.algorithms.divergence import TrainingDiverged, finite
 from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES
 from entropy_rl.algorithms.entropy_critic import Lesson
+from entropy_rl.algorithms.lag import LaggedActor
 from entropy_rl.algorithms.optimisers import make_optimiser
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.problem import Problem
@@ -80,6 +81,7 @@ class Trainer:
             self.baseline = self.replicas.baseline(env.observation_space, config, device)
             self.critic = make_critic(env, policy, config)
         self.working = WorkingCopy(policy, config.precision)
+        self.actor = LaggedActor(policy, config.lag) if config.lag else None
         self.optimiser = make_optimiser(config.optimiser, policy.parameters(), config.learning_rate)
         self.batches = -(-config.episodes // config.batch)
         self.played = self.steps = self.updates = 0
@@ -118,10 +120,12 @@ class Trainer:
 
     def play(self, episodes: int) -> Rollout:
         """Play ``episodes`` episodes with the present policy, or with each of its replicas."""
-        c, every = self.config, episodes * len(self.replicas)
+        c, every, version = self.config, episodes * len(self.replicas), self.updates
+        if self.actor is not None:
+            version = self.actor.follow(self.policy, self.updates)
         with torch.set_grad_enabled(c.keeps_graph):
             rollout = play_episodes(
-                self.env, self._sample, every, c.cap, c.discount, self.generator, self.updates,
+                self.env, self._sample, every, c.cap, c.discount, self.generator, version,
                 continuing=c.continuing, running=self.running,
             )  # fmt: skip
         self.running = rollout.running
@@ -222,6 +226,8 @@ class Trainer:
         self.baseline.load_state_dict(state["baseline"])
         if self.critic is not None:
             self.critic.load_state_dict(state["critic"])
+        if self.actor is not None:
+            self.actor.load(state["actor"])
         self.generator.set_state(state["generator"])
         device = next(self.policy.parameters()).device
         self.running = episodes_of(self.env, state.get("running"), device)
@@ -232,6 +238,8 @@ class Trainer:
     def _snapshot(self) -> dict[str, Any]:
         """The state without its curves, which only grow."""
         parts: dict[str, Any] = {} if self.critic is None else {"critic": self.critic.state_dict()}
+        if self.actor is not None:
+            parts["actor"] = self.actor.state()
         if self.running is not None:
             parts["running"] = fields_of(self.running)
         return {
@@ -252,7 +260,8 @@ class Trainer:
         return self.generator if self.config.grouping == "rows" else None
 
     def _sample(self, obs: Any) -> Chain:
-        chain = self.working.module.sample(obs, self.generator)
+        acting = self.working.module if self.actor is None else self.actor.policy
+        chain = acting.sample(obs, self.generator)
         return chain if self.config.keeps_graph else without_features(chain)
 
     def _estimate(

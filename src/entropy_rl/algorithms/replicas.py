@@ -27,6 +27,7 @@ from entropy_rl.streams import Source, Streams
 # is not for them.
 _STACKABLE: dict[str, tuple[Any, ...]] = {
     "continuing": (False,),
+    "lag": (0,),
     "cap": (1,),  # else episodes end at different times, and the rows are no equal parts
     "minibatches": (1,),
     "grouping": ("episodes",),

@@ -34,6 +34,7 @@ LATER: dict[str, dict[str, Any]] = {
         "baseline_optimiser": "adam",
         "beta_decay": False,
         "continuing": False,
+        "lag": 0,
         "baseline_epochs": None,
         "baseline_minibatches": None,
     },

@@ -25,6 +25,7 @@ from entropy_rl.experiments.table1 import TABLE1
 from entropy_rl.experiments.table2 import TABLE2
 from entropy_rl.experiments.table3 import TABLE3
 from entropy_rl.experiments.table3_seeds import TABLE3_SEEDS
+from entropy_rl.experiments.variance import VARIANCE
 
 __all__ = [
     "BACKENDS",
@@ -39,6 +40,7 @@ __all__ = [
     "TABLE2",
     "TABLE3",
     "TABLE3_SEEDS",
+    "VARIANCE",
     "Contrast",
     "EvaluationSpec",
     "Experiment",

@@ -20,6 +20,7 @@ from entropy_rl.conditionals._chain import (
     select_rows,
     without_features,
 )
+from entropy_rl.conditionals._clipped import clipped_entropy
 from entropy_rl.conditionals._gaussian import GaussianConditionals
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "GaussianConditionals",
     "categorical_entropy",
     "check_chain",
+    "clipped_entropy",
     "concatenate",
     "prefix_log_weights",
     "select_rows",

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from entropy_rl.experiments import VARIANCE, label, run_spec
+from entropy_rl.experiments import ACTING, VARIANCE, label, run_spec
 from entropy_rl.experiments.store import Store
 from entropy_rl.policies.gaussian import VARIANCES
 
@@ -57,3 +57,27 @@ def test_a_quick_run_is_judged_twice(tmp_path, variance):
     run_spec(spec, Store(tmp_path))
     seen = Store(tmp_path).load(spec.hash).of(1)
     assert {"reward", "greedy_reward"} <= set(seen.evaluation)
+
+
+def test_with_clipped_entropies_that_option_is_all_that_differs():
+    own = 0
+    for name, spec in ACTING.runs("paper").items():
+        parts = dict(name)
+        other = RUNS[label(algorithm="sppo38", variance=parts["variance"], seed=parts["seed"])]
+        if parts["entropy"] == "gaussian":
+            assert spec == other
+            continue
+        own += 1
+        mine = spec.to_json()
+        assert mine["policy_options"].pop("clipped_entropy") is True
+        assert mine == other.to_json()
+    assert own == 20
+    assert ACTING.folder == VARIANCE.folder, "or they could not be shared"
+
+
+def test_a_quick_run_with_clipped_entropies_is_stored(tmp_path):
+    name = label(variance="local", entropy="clipped", seed=0)
+    spec = ACTING.runs("quick")[name]
+    run_spec(spec, Store(tmp_path))
+    curve = Store(tmp_path).load(spec.hash).of(0).curves["entropy"]
+    assert (curve < 1.8).all()  # log 6 = 1.79

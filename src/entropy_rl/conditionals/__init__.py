@@ -20,12 +20,13 @@ from entropy_rl.conditionals._chain import (
     select_rows,
     without_features,
 )
-from entropy_rl.conditionals._clipped import clipped_entropy
+from entropy_rl.conditionals._clipped import ClippedGaussianConditionals, clipped_entropy
 from entropy_rl.conditionals._gaussian import GaussianConditionals
 
 __all__ = [
     "Chain",
     "ChainBase",
+    "ClippedGaussianConditionals",
     "Conditionals",
     "GaussianConditionals",
     "categorical_entropy",

@@ -1,13 +1,15 @@
-"""The entropy of a Gaussian action after the environment has clipped it."""
+"""Gaussian actions that the environment clips, and the entropy of what then acts."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from entropy_rl import _validate
+from entropy_rl.conditionals._gaussian import GaussianConditionals
 
 _FAR = 40.0  # deviations beyond which a float64 normal has no mass
 
@@ -44,6 +46,10 @@ def clipped_entropy(mean: Tensor, log_std: Tensor, low: float, high: float) -> T
             raise _validate.fail(name, "finite values", "NaN or infinity among them")
     _validate.number("low", low)
     _validate.above("high", high, low)
+    return _entropy(mean, log_std, low, high)
+
+
+def _entropy(mean: Tensor, log_std: Tensor, low: float, high: float) -> Tensor:
     z1, z2 = ((bound - mean) * (-log_std).exp() for bound in (low, high))
     z1, z2 = z1.clamp(-_FAR, _FAR), z2.clamp(-_FAR, _FAR)
     inside = torch.special.ndtr(z2) - torch.special.ndtr(z1)
@@ -64,3 +70,41 @@ def _mass_entropy(z: Tensor) -> Tensor:
     """-m log m of m = Φ(z)."""
     log_mass = torch.special.log_ndtr(z)
     return -log_mass.exp() * log_mass
+
+
+@dataclass(frozen=True)
+class ClippedGaussianConditionals(GaussianConditionals):
+    """Gaussian conditionals whose entropies are those of the actions that act, clip(aᵢ).
+
+    Actions and log-probabilities are those of the Gaussian, unclipped, so that score-function
+    gradients are what they were. H⁽ⁱ⁾ is of :func:`clipped_entropy`, given the unclipped a_<i: for
+    one component, or independent ones, its sum is the entropy of the joint clipped action. (The
+    crude estimate, -log p(a), remains one of the Gaussian's.)
+
+    Args:
+        low: d lower bounds.
+        high: d upper ones.
+
+    Raises:
+        ValueError: as the base; another number of bounds.
+
+    Source: this project's.
+    """
+
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+    def __post_init__(self, validate_args: bool) -> None:
+        super().__post_init__(validate_args)
+        for name in ("low", "high"):
+            if len(getattr(self, name)) != self.d:
+                raise _validate.fail(name, f"{self.d} bounds", getattr(self, name))
+
+    @property
+    def entropies(self) -> Tensor:
+        """H(clip(aᵢ) | a_<i) in nats, shape ``(*batch, d)``."""
+        each = [
+            _entropy(self.means[..., i], self.log_stds[..., i], low, high)
+            for i, (low, high) in enumerate(zip(self.low, self.high, strict=True))
+        ]
+        return torch.stack(each, -1)

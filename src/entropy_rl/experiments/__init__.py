@@ -25,9 +25,10 @@ from entropy_rl.experiments.table1 import TABLE1
 from entropy_rl.experiments.table2 import TABLE2
 from entropy_rl.experiments.table3 import TABLE3
 from entropy_rl.experiments.table3_seeds import TABLE3_SEEDS
-from entropy_rl.experiments.variance import VARIANCE
+from entropy_rl.experiments.variance import ACTING, VARIANCE
 
 __all__ = [
+    "ACTING",
     "BACKENDS",
     "BETA",
     "CRITIC",

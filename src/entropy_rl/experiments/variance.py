@@ -1,4 +1,4 @@
-"""liu2020, §4.2: four ways in which σ may depend on the state, with a bonus and a soft return."""
+"""liu2020, §4.2: four ways in which σ may depend on the state; and an entropy that has an end."""
 
 from __future__ import annotations
 
@@ -107,5 +107,55 @@ VARIANCE = register_experiment(
         _contrasts(),
         lambda spec: 0.03 * spec.config.episodes,
         _claims(_contrasts()),
+    )
+)
+
+# Past the paper: the entropy of the action that acts instead of the Gaussian's.
+ACTING_SCHEMES = ("local", "global")
+
+ACTING_SOURCE = (
+    "This project's. SPPO (38) of 'liu2020.variance' with a local and with a global σ, those very "
+    "runs, and the same with the entropy of the action as it is clipped, in the return and as a "
+    "bonus. Its maximum is log 6 nats at most, that of the Gaussian is infinite."
+)
+
+
+def _acting_tier(tier: str, seeds: range) -> dict[Label, RunSpec]:
+    """The Gaussian's are the runs of :data:`VARIANCE`; the others differ by one option."""
+    runs: dict[Label, RunSpec] = {}
+    for variance in ACTING_SCHEMES:
+        for entropy in ("gaussian", "clipped"):
+            for seed in seeds:
+                name = label(algorithm="sppo38", variance=variance, seed=seed)
+                spec = VARIANCE.runs(tier)[name]
+                if entropy == "clipped":
+                    spec = replace(
+                        spec, policy_options={**spec.policy_options, "clipped_entropy": True}
+                    )
+                runs[label(variance=variance, entropy=entropy, seed=seed)] = spec
+    return runs
+
+
+def _acting_contrasts() -> tuple[Contrast, ...]:
+    """What a local σ suffers from is expected to be cured; a global one hardly suffers."""
+    return tuple(
+        Contrast(
+            metric,
+            label(variance=variance, entropy="clipped"),
+            label(variance=variance, entropy="gaussian"),
+            sign,
+        )
+        for variance, sign in (("local", 1), ("global", 0))
+        for metric in METRICS
+    )
+
+
+ACTING = register_experiment(
+    Experiment(
+        "liu2020.acting",
+        ACTING_SOURCE,
+        {"quick": _acting_tier("quick", range(2)), "paper": _acting_tier("paper", SEEDS)},
+        _acting_contrasts(),
+        lambda spec: 0.03 * spec.config.episodes,
     )
 )

@@ -201,8 +201,8 @@ def test_clipped_entropies_are_of_the_clipped_actions_and_change_nothing_else(va
 
 
 def test_clipped_entropies_need_bounds():
+    free = spaces.Box(-np.inf, np.inf, (1,), np.float64)
     with pytest.raises(ValueError, match="action_space: expected a Box with finite bounds"):
-        free = spaces.Box(-np.inf, np.inf, (1,), np.float64)
         GaussianPolicy(box(2), free, clipped_entropy=True)
     with pytest.raises(ValueError, match="low: expected 1 bounds"):
         ClippedGaussianConditionals(*[torch.zeros(3, 1)] * 3, low=(0.0, 1.0), high=(2.0,))

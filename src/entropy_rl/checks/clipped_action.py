@@ -8,7 +8,6 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from scipy.optimize import brentq, minimize_scalar
 from torch import Tensor
 
 from entropy_rl.checks._base import Check, checks
@@ -42,6 +41,8 @@ def marginal_cost(std: float) -> float:
 
 def threshold() -> tuple[float, float]:
     """α*/c above which σ has no resting place, and the σ at which it is reached."""
+    from scipy.optimize import minimize_scalar
+
     found = minimize_scalar(
         lambda x: -marginal_cost(x), bounds=(0.3, 3.0), method="bounded", options={"xatol": 1e-12}
     )
@@ -50,6 +51,8 @@ def threshold() -> tuple[float, float]:
 
 def rests(alpha: float) -> list[float]:
     """The σ at which the slope of E[r(clip A)] + α H is 0, with c = 1: two of them, or none."""
+    from scipy.optimize import brentq
+
     top, place = threshold()
     if alpha >= top:
         return []

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from gymnasium import spaces
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from entropy_rl.checks._base import Check, checks
@@ -196,6 +195,8 @@ def best_log_std(variance: str, curvature: Tensor, alpha: float) -> Tensor:
     A σ for every state: σ² = α/c. One for all: σ² = α / mean c. Clipped: those of their own, cut
     to a window (g - 1, g) whose place g is the best.
     """
+    from scipy.optimize import minimize_scalar
+
     own = 0.5 * (alpha / curvature).log()
     if variance in ("local", "product"):
         return own

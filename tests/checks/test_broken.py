@@ -14,6 +14,7 @@ from entropy_rl.algorithms import EntropyCritic
 from entropy_rl.checks import (
     CHECKS,
     baseline,
+    clipped_action,
     extremes,
     gaussian,
     gradients,
@@ -26,6 +27,7 @@ from entropy_rl.checks import (
 )
 from entropy_rl.conditionals import Conditionals, GaussianConditionals
 from entropy_rl.conditionals import _categorical as conditionals
+from entropy_rl.conditionals import _clipped as clipped
 from entropy_rl.envs import TeamBandit
 from entropy_rl.estimators import kl, pathwise, tree
 from entropy_rl.policies import _spaces
@@ -45,6 +47,8 @@ BEST_CHILDREN = stepwise._best_children
 COMPONENT_KL = Conditionals.component_kl
 INPUTS = EntropyCritic._inputs
 SAMPLE = GaussianPolicy.sample
+LOG_STD = GaussianPolicy._log_std
+GAUSSIAN_LOG_PROBS = GaussianConditionals.component_log_probs
 OCCUPANCY, STATE_ENTROPY = _solve.occupancy, _solve.state_entropy
 TEAM, TEMPERATURE_LOSS = temperature.team, temperature.temperature_loss
 SURROGATE, BONUS = soft_surrogates.clipped_surrogate_loss, soft_surrogates.entropy_loss
@@ -213,6 +217,23 @@ def nobody_needs_the_other(x):
     return x, TEAM(x)[1]
 
 
+def a_wider_window(self, local):
+    found = LOG_STD(self, local)
+    return found - local.tanh() if self.variance == "clipped" else found
+
+
+def only_local(self, local):
+    return local
+
+
+def a_wider_density(self):
+    return GAUSSIAN_LOG_PROBS.fget(self) - 1e-6 * self.log_stds
+
+
+def without_its_masses(mean, log_std, low, high):
+    return torch.zeros_like(mean)
+
+
 BREAKAGES = [
     ("zhang2018.eq1", gradients, "exact", without_gradient),
     ("zhang2018.eq2", stepwise, "categorical_entropy", off_by_a_little),
@@ -291,6 +312,19 @@ BREAKAGES = [
     ("farl2020.table1", stepwise, "categorical_entropy", in_bits),
     ("farl2020.a4", temperature, "boltzmann_entropy", one_best_arm),
     ("farl2020.fig3", stepwise, "categorical_entropy", of_seventeen),
+    ("liu2020.variance.noise", GaussianPolicy, "_log_std", only_local),
+    (
+        "liu2020.variance.noise",
+        GaussianConditionals,
+        "component_log_probs",
+        property(a_wider_density),
+    ),
+    ("liu2020.variance.capacity", GaussianPolicy, "_log_std", only_local),
+    ("liu2020.variance.capacity", GaussianPolicy, "_log_std", a_wider_window),
+    ("liu2020.variance.clipped_action", GaussianConditionals, "entropies", property(no_deviations)),
+    ("liu2020.variance.clipped_action", GaussianPolicy, "_log_std", only_local),
+    ("liu2020.variance.clipped_action", clipped, "_mass_entropy", nothing),
+    ("liu2020.variance.clipped_action", clipped_action, "clipped_entropy", without_its_masses),
 ]
 
 

@@ -1,9 +1,12 @@
 """The Gaussian policy against the multivariate normal that it is."""
 
+import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from torch.distributions import MultivariateNormal, Normal
 
+from entropy_rl.conditionals import ClippedGaussianConditionals, clipped_entropy, concatenate
 from entropy_rl.estimators import crude
 from entropy_rl.policies import GaussianPolicy
 from enumeration import F64, box, randomise, seeded
@@ -169,3 +172,37 @@ def test_the_mode_is_where_the_density_is_highest():
 def test_a_scheme_that_there_is_not_is_refused():
     with pytest.raises(ValueError, match=r"variance: .*did you mean 'global'"):
         GaussianPolicy(box(2), box(1), variance="globl")
+
+
+def bounded(d, **options):
+    action_space = spaces.Box(-np.arange(1.0, d + 1), np.full(d, 2.0), dtype=np.float64)
+    return randomise(GaussianPolicy(box(2), action_space, hidden_size=4, **options), 0, 0.5)
+
+
+@pytest.mark.parametrize("variance", ["global", "local", "product", "clipped"])
+def test_clipped_entropies_are_of_the_clipped_actions_and_change_nothing_else(variance):
+    policy, plain = (
+        bounded(2, variance=variance, clipped_entropy=True),
+        bounded(2, variance=variance),
+    )
+    obs = torch.randn(6, 2, generator=seeded(1), dtype=F64)
+    chain, other = policy.sample(obs, seeded(2)), plain.sample(obs, seeded(2))
+    for name in ("actions", "means", "log_stds", "component_log_probs"):
+        assert torch.equal(getattr(chain, name), getattr(other, name))
+    for i, low in enumerate((-1.0, -2.0)):
+        expected = clipped_entropy(chain.means[:, i], chain.log_stds[:, i], low, 2.0)
+        assert torch.equal(chain.entropies[:, i], expected)
+    for made in (
+        policy.conditionals(obs, chain.actions),
+        policy.rsample(obs, seeded(2)),
+        concatenate([chain.rows(torch.arange(2)), chain.rows(torch.arange(2, 6))]).detach(),
+    ):
+        assert torch.equal(made.entropies, chain.entropies)
+
+
+def test_clipped_entropies_need_bounds():
+    free = spaces.Box(-np.inf, np.inf, (1,), np.float64)
+    with pytest.raises(ValueError, match="action_space: expected a Box with finite bounds"):
+        GaussianPolicy(box(2), free, clipped_entropy=True)
+    with pytest.raises(ValueError, match="low: expected 1 bounds"):
+        ClippedGaussianConditionals(*[torch.zeros(3, 1)] * 3, low=(0.0, 1.0), high=(2.0,))

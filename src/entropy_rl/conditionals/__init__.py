@@ -21,17 +21,20 @@ from entropy_rl.conditionals._chain import (
     select_rows,
     without_features,
 )
+from entropy_rl.conditionals._clipped import ClippedGaussianConditionals, clipped_entropy
 from entropy_rl.conditionals._gaussian import GaussianConditionals
 from entropy_rl.conditionals._squashed import SquashedGaussianConditionals
 
 __all__ = [
     "Chain",
     "ChainBase",
+    "ClippedGaussianConditionals",
     "Conditionals",
     "GaussianConditionals",
     "SquashedGaussianConditionals",
     "categorical_entropy",
     "check_chain",
+    "clipped_entropy",
     "concatenate",
     "prefix_log_weights",
     "select_rows",

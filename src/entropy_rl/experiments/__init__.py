@@ -26,8 +26,10 @@ from entropy_rl.experiments.table1 import TABLE1
 from entropy_rl.experiments.table2 import TABLE2
 from entropy_rl.experiments.table3 import TABLE3
 from entropy_rl.experiments.table3_seeds import TABLE3_SEEDS
+from entropy_rl.experiments.variance import ACTING, VARIANCE
 
 __all__ = [
+    "ACTING",
     "BACKENDS",
     "BETA",
     "CRITIC",
@@ -42,6 +44,7 @@ __all__ = [
     "TABLE3",
     "TABLE3_SEEDS",
     "TARGET_ENTROPY",
+    "VARIANCE",
     "Contrast",
     "EvaluationSpec",
     "Experiment",

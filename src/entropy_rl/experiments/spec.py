@@ -39,7 +39,7 @@ LATER: dict[str, dict[str, Any]] = {
         "baseline_minibatches": None,
     },
     "evaluation": {"exact": False, "greedy": False},
-    "gaussian": {"variance": "local"},
+    "gaussian": {"variance": "local", "clipped_entropy": False},
 }
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
 from entropy_rl import _validate
-from entropy_rl.conditionals import GaussianConditionals
+from entropy_rl.conditionals import ClippedGaussianConditionals, GaussianConditionals
 from entropy_rl.networks import mlp
 from entropy_rl.policies._spaces import action_dimensions, observation_size
 
@@ -39,9 +40,13 @@ class GaussianPolicy(nn.Module):
         hidden_size: width of the torso.
         layers: number of hidden layers.
         variance: how σ depends on the state.
+        clipped_entropy: whether its entropies are those of the actions clipped to the bounds of
+            ``action_space``, as they act, instead of the Gaussian's, which clipping leaves without
+            an upper bound.
 
     Raises:
-        ValueError: a space of another kind, a size below 1, an unknown name.
+        ValueError: a space of another kind, a size below 1, an unknown name; clipped entropies
+            without finite bounds.
 
     Source: zhang2018, Theorem 2 and Appendix B; liu2020, §4.2 (the clip of scheme 4 is that of its
     authors' code).
@@ -54,6 +59,7 @@ class GaussianPolicy(nn.Module):
         hidden_size: int = 64,
         layers: int = 1,
         variance: str = "local",
+        clipped_entropy: bool = False,
     ) -> None:
         super().__init__()
         self.variance = _validate.choice("variance", variance, VARIANCES)
@@ -64,6 +70,9 @@ class GaussianPolicy(nn.Module):
         size = observation_size(observation_space)
         self.torso = mlp([size] + [hidden_size] * layers, nn.Tanh, activate_last=True)
         self.head = nn.Linear(hidden_size, 2 * self.d + self.d * self.d)
+        self.bounds: tuple[tuple[float, ...], ...] | None = None
+        if _validate.boolean("clipped_entropy", clipped_entropy):
+            self.bounds = _bounds(action_space)
         if variance != "local":
             self.log_std = nn.Parameter(torch.zeros(self.d))
         self.config: dict[str, Any] = {}
@@ -118,7 +127,7 @@ class GaussianPolicy(nn.Module):
         parameters = self.parameters_of(obs)
         with torch.no_grad():
             actions = _draw(*parameters, generator)
-        return _chain(*parameters, actions)
+        return self._chain(*parameters, actions)
 
     def rsample(
         self, obs: Tensor, generator: torch.Generator | None = None
@@ -134,7 +143,7 @@ class GaussianPolicy(nn.Module):
             generator: the source of randomness, on the policy's device.
         """
         parameters = self.parameters_of(obs)
-        return _chain(*parameters, _draw(*parameters, generator))
+        return self._chain(*parameters, _draw(*parameters, generator))
 
     def conditionals(self, obs: Tensor, actions: Tensor) -> GaussianConditionals:
         """The chain along given actions ``(*batch, d)``, differentiable.
@@ -144,7 +153,16 @@ class GaussianPolicy(nn.Module):
         """
         mean, log_std, lower = self.parameters_of(obs)
         _validate.shape("actions", _validate.floating("actions", actions), tuple(mean.shape))
-        return _chain(mean, log_std, lower, actions)
+        return self._chain(mean, log_std, lower, actions)
+
+    def _chain(
+        self, mean: Tensor, log_std: Tensor, lower: Tensor, actions: Tensor
+    ) -> GaussianConditionals:
+        means = mean + (lower @ (actions - mean).unsqueeze(-1)).squeeze(-1)
+        if self.bounds is None:
+            return GaussianConditionals(means, log_std, actions, validate_args=False)
+        low, high = self.bounds
+        return ClippedGaussianConditionals(means, log_std, actions, None, False, low, high)
 
 
 def _draw(
@@ -162,6 +180,9 @@ def _draw(
     return mean + torch.stack(shifts, -1)
 
 
-def _chain(mean: Tensor, log_std: Tensor, lower: Tensor, actions: Tensor) -> GaussianConditionals:
-    conditional = mean + (lower @ (actions - mean).unsqueeze(-1)).squeeze(-1)
-    return GaussianConditionals(conditional, log_std, actions, validate_args=False)
+def _bounds(space: spaces.Space[Any]) -> tuple[tuple[float, ...], ...]:
+    """The lower and the upper bounds of a Box, which must be finite."""
+    assert isinstance(space, spaces.Box)  # action_dimensions has asked
+    if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+        raise _validate.fail("action_space", "a Box with finite bounds", space)
+    return tuple(map(float, space.low)), tuple(map(float, space.high))

@@ -113,6 +113,7 @@ def test_bad_chains_are_refused_by_name(call, argument, expected, got):
         (_validate.detached, [ZEROS], [torch.zeros(1, requires_grad=True)]),
         (_validate.number, [0, 1.5, -2], [NAN, INF, -INF, True, "1", None]),
         (_validate.positive_integer, [1, 7], [0, -1, 1.0, True, None, "1"]),
+        (_validate.natural, [0, 7], [-1, 0.0, False, None, "0"]),
         (_validate.boolean, [True, False], [0, 1, 2, None, "no"]),
         (_validate.seed, [0, 2**63 - 1], [-1, 2**63, 1.0, True, None, "1"]),
     ],

@@ -93,6 +93,13 @@ def positive_integer(name: str, x: object) -> int:
     return x
 
 
+def natural(name: str, x: object) -> int:
+    """``x`` itself, if it is an integer of at least 0."""
+    if isinstance(x, bool) or not isinstance(x, int) or x < 0:
+        raise fail(name, "an integer ≥ 0", repr(x))
+    return x
+
+
 def boolean(name: str, x: object) -> bool:
     """``x`` itself, if it is True or False."""
     if not isinstance(x, bool):

@@ -43,6 +43,9 @@ class OnPolicyConfig:
         continuing: whether an episode that the cap cuts goes on in the next batch, and one that
             ends is followed by a fresh one at once: a batch is then of stretches of ``cap`` steps,
             and every "episode" of this configuration and of the curves is a stretch.
+        stagger: ≥ 0, of episodes that go on: before the training the i-th of a batch of B is played
+            for i · stagger / B steps, neither learnt from nor counted. At 0 all begin at once, and
+            episodes of one length stay in step: a short stretch sees the same part of each.
         discount: γ in [0, 1].
         entropy: the estimator's name, one of :data:`entropy_rl.estimators.ESTIMATORS`.
             The row's use of the entropy says which of them it takes.
@@ -87,6 +90,7 @@ class OnPolicyConfig:
     epochs: int = 1
     cap: int = 25
     continuing: bool = False
+    stagger: int = 0
     discount: float = 0.8
     entropy: str = "smoothed"
     beta: float = 0.02
@@ -171,7 +175,10 @@ class OnPolicyConfig:
                 raise _validate.fail("entropy_baseline", expected, repr(self.entropy_baseline))
 
     def _check_continuing(self) -> None:
+        _validate.natural("stagger", self.stagger)
         if not self.continuing:
+            if self.stagger:
+                raise _validate.fail("stagger", "0, unless episodes go on", self.stagger)
             return
         if self.episodes % self.batch:
             expected = f"a multiple of batch = {self.batch}, where episodes go on"

@@ -17,6 +17,8 @@ from entropy_rl.experiments.declaration import (
 from entropy_rl.experiments.figure2 import FIGURE2
 from entropy_rl.experiments.limit import LIMIT
 from entropy_rl.experiments.optimiser import OPTIMISER
+from entropy_rl.experiments.patience import PATIENCE
+from entropy_rl.experiments.pendulum import PENDULUM
 from entropy_rl.experiments.runner import beginning, run_spec
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Seed, Store, StoredRun, runs_folder
@@ -34,6 +36,8 @@ __all__ = [
     "FIGURE2",
     "LIMIT",
     "OPTIMISER",
+    "PATIENCE",
+    "PENDULUM",
     "SCALING",
     "TABLE1",
     "TABLE2",

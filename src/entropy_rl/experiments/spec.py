@@ -29,6 +29,7 @@ LATER: dict[str, dict[str, Any]] = {
         "baseline_optimiser": "adam",
         "beta_decay": False,
         "continuing": False,
+        "stagger": 0,
         "baseline_epochs": None,
         "baseline_minibatches": None,
     },

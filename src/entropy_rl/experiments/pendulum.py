@@ -56,7 +56,7 @@ _SCORES = {
 }
 _SETTINGS: dict[str, dict[str, Any]] = {
     **{row: {} for row in CLIPPED},
-    **{row: _TRUSTED for row in TRUSTED},
+    **dict.fromkeys(TRUSTED, _TRUSTED),
     **{row: {**_SCORES, "options": {"n": 16}} for row in ("a2c", "sa2c")},
     **{row: {**_SCORES, "entropy": "unbiased_gradient"} for row in ("impala", "simpala")},
     "spg": {

@@ -18,7 +18,7 @@ from entropy_rl.experiments.figure2 import FIGURE2
 from entropy_rl.experiments.limit import LIMIT
 from entropy_rl.experiments.optimiser import OPTIMISER
 from entropy_rl.experiments.patience import PATIENCE
-from entropy_rl.experiments.pendulum import PENDULUM
+from entropy_rl.experiments.pendulum import PENDULUM, STAGGER
 from entropy_rl.experiments.runner import beginning, run_spec
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Seed, Store, StoredRun, runs_folder
@@ -39,6 +39,7 @@ __all__ = [
     "PATIENCE",
     "PENDULUM",
     "SCALING",
+    "STAGGER",
     "TABLE1",
     "TABLE2",
     "TABLE3",

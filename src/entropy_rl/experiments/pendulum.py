@@ -73,6 +73,10 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
+# Of the quick tier: two batches of four stretches or episodes.
+_SMALL = {"episodes": 8, "batch": 4, "epochs": 1, "minibatches": 1, "baseline_minibatches": 1}
+
+
 def pendulum_preset(algorithm: str) -> Preset:
     """The preset "pendulum" with a row and the settings with which it learns.
 
@@ -91,10 +95,13 @@ def _paper(algorithm: str, seed: int) -> RunSpec:
 
 
 def _quick(algorithm: str, seed: int) -> RunSpec:
-    """Two batches of four stretches or episodes."""
-    small = {"episodes": 8, "batch": 4, "epochs": 1, "minibatches": 1, "baseline_minibatches": 1}
-    chosen = pendulum_preset(algorithm).but(**small)
+    chosen = pendulum_preset(algorithm).but(**_SMALL)
     return RunSpec.of(chosen, seed, EvaluationSpec(4, 50, greedy=True))
+
+
+def stagger_preset(begun: str) -> Preset:
+    """TRPO as :func:`pendulum_preset`, whose episodes begin "apart" or "together"."""
+    return pendulum_preset("trpo").but(stagger={"apart": _LONG, "together": 0}[begun])
 
 
 def _contrasts() -> tuple[Contrast, ...]:
@@ -128,6 +135,29 @@ PENDULUM = register_experiment(
             },
         },
         _contrasts(),
+        _seconds,
+    )
+)
+
+STAGGER = register_experiment(
+    Experiment(
+        "liu2020.stagger",
+        "This project's: TRPO of liu2020.pendulum, whose runs it shares, beside the same with 64 "
+        "episodes that begin together and stay in step. Found on the seeds 0 and 1.",
+        {
+            tier: {
+                label(begun=begun, seed=seed): RunSpec.of(
+                    stagger_preset(begun).but(**small), seed, EvaluationSpec(*seen, greedy=True)
+                )
+                for begun in ("together", "apart")
+                for seed in seeds
+            }
+            for tier, small, seen, seeds in (
+                ("quick", _SMALL, (4, 50), range(2)),
+                ("paper", {}, (256, _LONG), range(5)),
+            )
+        },
+        (Contrast("greedy_reward", label(begun="apart"), label(begun="together"), 1),),
         _seconds,
     )
 )

@@ -157,7 +157,7 @@ PRESETS: dict[str, Preset] = {
         "table",
         OnPolicyConfig(
             algorithm="sppo38",
-            episodes=15_360,
+            episodes=20_480,
             batch=256,
             cap=16,
             continuing=True,
@@ -166,10 +166,10 @@ PRESETS: dict[str, Preset] = {
             epochs=4,
             discount=0.99,
             beta=0.125,
-            learning_rate=6e-2,
+            learning_rate=8e-2,
             baseline_learning_rate=1e-2,
             # Within a batch a probability rises or falls by little more than this share, and that
-            # of quitting has to fall two thousandfold in sixty batches.
+            # of quitting has to fall two thousandfold in eighty batches.
             options={"clip": 0.5},
         ),
         "this project's: where an entropy in the return finds what a bonus does not",

@@ -16,6 +16,7 @@ def paid(algorithm, seed):
     """The exact reward of a trained policy."""
     spec = PATIENCE.runs("paper")[label(algorithm=algorithm, seed=seed)]
     game, policy = spec.make()
+    assert policy.logits[0][0, 0].softmax(-1).tolist() == [0.5, 0.5]
     train(game, policy, spec.config, seed)
     return game.closed_form(policy)["expected_reward"]
 
@@ -23,7 +24,9 @@ def paid(algorithm, seed):
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("algorithm", BOUNDS)
 def test_every_seed_ends_where_the_exact_gradient_does(algorithm, seed):
-    """FALSE_ALARMS"""
+    """From the uniform policy, α = 1/8, on the preset as it is. These very seeds were looked at:
+    PPO gave PPORANGE, (38) SRANGE and (40) LRANGE; exactly it is 1.028 and 1.984.
+    """
     low, high = BOUNDS[algorithm]
     assert low <= paid(algorithm, seed) <= high
 

@@ -213,6 +213,8 @@ def test_observations_that_the_baseline_cannot_read_are_refused():
         ("decay", "no", "True or False"),
         ("beta_decay", 1, "True or False"),
         ("continuing", "no", "True or False"),
+        ("stagger", -1, "integer ≥ 0"),
+        ("stagger", 3, "0, unless episodes go on"),
         ("baseline_epochs", 0, "integer ≥ 1"),
         ("baseline_minibatches", 65, "at most batch = 64"),
         ("first_visit", 2, "True or False"),

@@ -5,13 +5,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from entropy_rl.algorithms import OnPolicyConfig, Trainer
 from entropy_rl.algorithms.rollout import (
     Rollout,
     concatenate_observations,
     first_visits,
     play_episodes,
+    staggered,
 )
-from entropy_rl.envs import HuntersRabbits
+from entropy_rl.envs import HuntersRabbits, Pendulum
 from entropy_rl.policies import make_policy
 
 GAME = HuntersRabbits(size=3, hunters=2)
@@ -51,6 +53,31 @@ def test_rewards_lie_on_the_grid_where_the_steps_were_taken():
         assert ended != rollout.cut[length - 1, episode]
         assert rewards.sum() == 2 or not ended
         assert (rollout.discount_t[: length - 1, episode] == 0.8).all()
+
+
+@pytest.mark.parametrize("over", [0, 3, 8, 20])
+def test_staggered_episodes_have_begun_at_different_times(over):
+    """Of eight steps each; one that is over is followed by a fresh one, which goes on."""
+    game = Pendulum(max_episode_steps=8)
+    generator = torch.Generator().manual_seed(1)
+    policy = make_policy("gaussian", game.observation_space, game.action_space)
+    state = staggered(game, lambda obs: policy.sample(obs, generator), 5, over, generator)
+    ages = [i * over // 5 for i in range(5)]
+    assert state.time.tolist() == [age % 8 for age in ages]
+    assert not state.score.requires_grad
+
+
+def test_a_rollout_goes_on_from_a_staggered_beginning_once():
+    config = OnPolicyConfig(
+        algorithm="ppo", episodes=12, batch=4, cap=2, continuing=True, stagger=8, minibatches=1
+    )
+    game = Pendulum(max_episode_steps=8)
+    policy = make_policy("gaussian", game.observation_space, game.action_space)
+    trainer = Trainer(game, policy, config, 0)
+    for after in ([2, 4, 6, 0], [4, 6, 0, 2]):
+        trainer.step()
+        assert trainer.running.time.tolist() == after
+    assert trainer.steps == 2 * 4 * 2, "what is not learnt from is not counted"
 
 
 def test_grid_and_rows_are_inverse():

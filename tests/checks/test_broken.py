@@ -298,6 +298,8 @@ BREAKAGES = [
     ("liu2020.eq40-41", soft_surrogates, "clipped_surrogate_loss", half_of_it),
     ("liu2020.eq40-41", soft_surrogates, "entropy_loss", own_entropy_twice),
     ("liu2020.eq40-41", soft_surrogates, "state_entropy", a_little_more_entropy),
+    ("liu2020.eq41.centred", soft_surrogates, "clipped_surrogate_loss", half_of_it),
+    ("liu2020.eq41.centred", soft_surrogates, "state_entropy", a_little_more_entropy),
     ("liu2020.alg1", soft_surrogates, "clipped_surrogate_loss", nothing_to_gain),
     ("liu2020.sec2.2", soft_surrogates, "enumerate_trajectories", nothing_past),
     ("liu2020.rpg26-31", _solve, "state_entropy", a_little_more_entropy),

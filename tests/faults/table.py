@@ -12,6 +12,7 @@ TARGETS = "tests/algorithms/test_targets.py::"
 USES = "tests/algorithms/test_entropy_uses.py::"
 ROWS = "tests/algorithms/test_rows.py::"
 TRUST = "tests/algorithms/test_trust_region.py::"
+ROLLOUT = "tests/algorithms/test_rollout.py::"
 RESUME = "tests/algorithms/test_resume.py::"
 LOOP = "tests/algorithms/test_on_policy.py::"
 CRITIC = "tests/algorithms/test_entropy_critic.py::"
@@ -700,5 +701,22 @@ FAULTS = (
         "return occupancy(mdp, policy) @ state_entropy(policy)",
         "return mdp.running @ state_entropy(policy)",
         (PRICE + "test_the_entropy_that_a_process_collects_is_that_of_its_trajectories",),
+    ),
+    Fault(
+        "all episodes begin together",
+        "algorithms/rollout.py",
+        "steps = torch.arange(episodes, device=device) * over // episodes",
+        "steps = torch.arange(episodes, device=device) * 0",
+        (
+            ROLLOUT + "test_staggered_episodes_have_begun_at_different_times",
+            ROLLOUT + "test_a_rollout_goes_on_from_a_staggered_beginning_once",
+        ),
+    ),
+    Fault(
+        "each batch begins staggered anew",
+        "algorithms/rollout.py",
+        "    if running is None:\n        state = staggered",
+        "    if running is None or stagger:\n        state = staggered",
+        (ROLLOUT + "test_a_rollout_goes_on_from_a_staggered_beginning_once",),
     ),
 )

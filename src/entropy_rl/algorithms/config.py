@@ -45,6 +45,9 @@ class OnPolicyConfig:
             and every "episode" of this configuration and of the curves is a stretch.
         lag: ≥ 0: a batch is played by the policy of so many batches ago, as by a slow actor. The
             first ``lag`` batches are played by the first policy.
+        stagger: ≥ 0, of episodes that go on: before the training the i-th of a batch of B is played
+            for i · stagger / B steps, neither learnt from nor counted. At 0 all begin at once, and
+            episodes of one length stay in step: a short stretch sees the same part of each.
         discount: γ in [0, 1].
         entropy: the estimator's name, one of :data:`entropy_rl.estimators.ESTIMATORS`.
             The row's use of the entropy says which of them it takes.
@@ -90,6 +93,7 @@ class OnPolicyConfig:
     cap: int = 25
     continuing: bool = False
     lag: int = 0
+    stagger: int = 0
     discount: float = 0.8
     entropy: str = "smoothed"
     beta: float = 0.02
@@ -175,7 +179,10 @@ class OnPolicyConfig:
                 raise _validate.fail("entropy_baseline", expected, repr(self.entropy_baseline))
 
     def _check_continuing(self) -> None:
+        _validate.natural("stagger", self.stagger)
         if not self.continuing:
+            if self.stagger:
+                raise _validate.fail("stagger", "0, unless episodes go on", self.stagger)
             return
         if self.episodes % self.batch:
             expected = f"a multiple of batch = {self.batch}, where episodes go on"

@@ -126,7 +126,7 @@ class Trainer:
         with torch.set_grad_enabled(c.keeps_graph):
             rollout = play_episodes(
                 self.env, self._sample, every, c.cap, c.discount, self.generator, version,
-                continuing=c.continuing, running=self.running,
+                continuing=c.continuing, running=self.running, stagger=c.stagger,
             )  # fmt: skip
         self.running = rollout.running
         return rollout

@@ -97,6 +97,7 @@ def play_episodes(
     *,
     continuing: bool = False,
     running: Any = None,
+    stagger: int = 0,
 ) -> Rollout:
     """Play ``episodes`` episodes at once; those that have ended are dropped from the batch.
 
@@ -113,11 +114,12 @@ def play_episodes(
         version: kept with the rollout.
         continuing: whether they go on.
         running: B episodes to go on with; None begins fresh ones.
+        stagger: fresh ones are first played for up to so many steps, see :func:`staggered`.
     """
     device = generator.device
     state = running
     if running is None:
-        state = env.reset(episodes, generator=generator, device=device)
+        state = staggered(env, act, episodes, stagger, generator)
     alive = torch.arange(episodes, device=device)
     observations: list[Observation] = []
     chains: list[Chain] = []
@@ -182,6 +184,35 @@ def play_episodes(
         merits=merits,
         running=state if continuing else None,
     )
+
+
+def staggered(env: Core[Any], act: Act, episodes: int, over: int, generator: Source) -> Any:
+    """The state of episodes that began at different times.
+
+    The i-th is played for ⌊i · over / B⌋ steps; one that ends is followed by a fresh one.
+
+    Args:
+        env: the batched core of an environment.
+        act: draws actions.
+        episodes: B.
+        over: the steps over which they are spread; 0 begins all at once.
+        generator: the environment's source of randomness.
+    """
+    device = generator.device
+    state = env.reset(episodes, generator=generator, device=device)
+    steps = torch.arange(episodes, device=device) * over // episodes
+    for t in range(int(steps.max())):
+        moving = steps > t
+        part = state[moving]
+        with torch.no_grad():
+            actions = act(env.observe(part)).actions
+        part, outcome = env.step(part, actions)
+        ended = outcome.terminated | outcome.truncated
+        if ended.any():
+            fresh = env.reset(int(ended.sum()), generator=generator, device=device)
+            part = part.replaced(ended, fresh)
+        state = state.replaced(moving, part)
+    return state
 
 
 def concatenate_observations(observations: list[Observation]) -> Observation:

@@ -20,6 +20,7 @@ from entropy_rl.tabular import (
     garnet,
     occupancy,
     policy_gradient,
+    soft_value_iteration,
     state_entropy,
 )
 
@@ -258,6 +259,58 @@ def logarithmic_surrogate() -> Check:
         (*_LOSSES, "entropy_rl.tabular.policy_gradient"),
         "all states and actions of 3 random processes, 3 states, 3 actions; Hessians by autograd",
     )
+
+
+@checks("liu2020.eq41.centred")
+def silent_at_the_optimum() -> Check:
+    """(41) less αH(s), its mean: the same gradient, and none in any sample at the soft optimum.
+
+    At any policy the loss (40) of Â - α log π_old - αH has ∇J as its gradient at θ_old. Where
+    π ∝ exp(q/α) that advantage is 0 for every action, as Â = α (log π + H) there. Enumerated: the
+    gradient of one sample's loss for every state and action of the optimum. Controls: (41) as
+    printed, whose advantage is αH there; a sample of (38); the centred one at another policy.
+    """
+    residual = 0.0
+    names = ("(41) as printed", "a sample of (38)", "away from the optimum")
+    wrong: dict[str, list[float]] = {name: [] for name in names}
+    for old in olds():
+        true = policy_gradient(old.mdp, old.logits, _ALPHA)
+        mean = _ALPHA * state_entropy(old.log_policy.exp())[:, None]
+        centred = old.advantage - _ALPHA * old.log_policy - mean
+        best = soft_value_iteration(old.mdp, _ALPHA)
+        log_policy = best.policy.log()
+        advantage = best.q - (best.policy * best.q).sum(-1, keepdim=True)
+        printed = advantage - _ALPHA * log_policy
+        own = _ALPHA * state_entropy(best.policy)[:, None]
+        residual = max(
+            residual,
+            relative_error(old.clipped(centred, 0.0), true),
+            _largest_sample(log_policy, printed - own, 0.0),
+        )
+        wrong[names[0]].append(_largest_sample(log_policy, printed, 0.0))
+        wrong[names[1]].append(_largest_sample(log_policy, advantage, _ALPHA))
+        wrong[names[2]].append(_largest_sample(old.log_policy, centred, 0.0))
+    return Check(
+        "liu2020.eq41.centred",
+        residual,
+        TOLERANCE,
+        tuple(control(name, wrong[name]) for name in names),
+        (*_LOSSES, "entropy_rl.tabular.soft_value_iteration"),
+        "every state and action of 3 random processes, 3 states, 3 actions",
+    )
+
+
+def _largest_sample(log_policy: Tensor, advantage: Tensor, coefficient: float) -> float:
+    """The norm of the largest gradient, by the state's logits, of one state and action's loss."""
+    norms = []
+    for row, values in zip(log_policy, advantage, strict=True):
+        for action, value in enumerate(values):
+            leaf = row.clone().requires_grad_()
+            chosen = leaf.log_softmax(-1)
+            loss = clipped_surrogate_loss(chosen[action], row[action], value, _CLIP)
+            loss = loss + entropy_loss(state_entropy(chosen.exp())[None], coefficient)
+            norms.append(float(torch.autograd.grad(loss, leaf)[0].norm()))
+    return max(norms)
 
 
 @checks("liu2020.alg1")

@@ -17,6 +17,8 @@ from entropy_rl.experiments.declaration import (
 from entropy_rl.experiments.figure2 import FIGURE2
 from entropy_rl.experiments.limit import LIMIT
 from entropy_rl.experiments.optimiser import OPTIMISER
+from entropy_rl.experiments.patience import PATIENCE
+from entropy_rl.experiments.pendulum import PENDULUM, STAGGER
 from entropy_rl.experiments.runner import beginning, run_spec
 from entropy_rl.experiments.sac import SAC, TARGET_ENTROPY
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
@@ -37,8 +39,11 @@ __all__ = [
     "FIGURE2",
     "LIMIT",
     "OPTIMISER",
+    "PATIENCE",
+    "PENDULUM",
     "SAC",
     "SCALING",
+    "STAGGER",
     "TABLE1",
     "TABLE2",
     "TABLE3",

@@ -11,7 +11,15 @@ from entropy_rl import _validate
 from entropy_rl.experiments.spec import RunSpec
 
 TIERS = ("quick", "paper")
-METRICS = ("length", "reward", "greedy_reward", "last_optimal", "last_expected", "last_entropy")
+METRICS = (
+    "length",
+    "reward",
+    "greedy_reward",
+    "expected_reward",
+    "last_optimal",
+    "last_expected",
+    "last_entropy",
+)
 STATISTICS = ("mean", "spread")
 
 Label: TypeAlias = tuple[tuple[str, str | int], ...]
@@ -40,8 +48,8 @@ class Contrast:
     heavy tails make its interval too short.)
 
     Args:
-        metric: "length", "reward" or "greedy_reward", means over the evaluation; or ``last_`` and
-            the name of a curve, its last point: see
+        metric: "length", "reward" or "greedy_reward", means over the evaluation; "expected_reward",
+            in closed form; or ``last_`` and the name of a curve, its last point: see
             :meth:`~entropy_rl.experiments.Seed.metric`.
         first: a label without its seed.
         second: likewise.

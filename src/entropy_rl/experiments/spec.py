@@ -35,6 +35,7 @@ LATER: dict[str, dict[str, Any]] = {
         "beta_decay": False,
         "continuing": False,
         "lag": 0,
+        "stagger": 0,
         "baseline_epochs": None,
         "baseline_minibatches": None,
     },

@@ -95,8 +95,3 @@ def test_stored_clipped_rows_swing_up(algorithm):
 @pytest.mark.parametrize("algorithm", TRUSTED)
 def test_stored_trust_regions_swing_up(algorithm):
     assert -185 <= statistics.median(returns(algorithm, range(5))) <= -140
-
-
-@pytest.mark.parametrize("algorithm", SCORES)
-def test_stored_score_functions_learn(algorithm):
-    assert statistics.median(returns(algorithm, range(3))) > -300

@@ -67,3 +67,14 @@ INFINITE = torch.full((2,), math.inf)
 )
 def test_what_it_refuses(call, argument, expected, got):
     assert_refused(call, argument, expected, got)
+
+
+@pytest.mark.parametrize("mean", [2.0, 0.0])
+def test_in_single_precision_no_width_is_no_nan(mean):
+    mean = torch.tensor(mean, requires_grad=True)
+    log_std = torch.tensor(-90.0, requires_grad=True)
+    value = clipped_entropy(mean, log_std, -2.0, 2.0)
+    value.backward()
+    assert value.isfinite()
+    assert mean.grad.isfinite()
+    assert log_std.grad.isfinite()

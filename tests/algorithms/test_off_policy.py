@@ -4,10 +4,11 @@ import dataclasses
 import math
 from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from corridor import GOAL, Corridor, policy_for, see
+from corridor import GOAL, QUICK, Corridor, policy_for, see
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parabola import BEST, CURVATURE, Parabola, entropy_of
@@ -17,11 +18,13 @@ from entropy_rl.algorithms import (
     OFF_POLICY_ALGORITHMS,
     TARGETS,
     TEMPERATURES,
+    Draw,
     OffPolicyAlgorithm,
     OffPolicyConfig,
     OffPolicyTrainer,
     Option,
     Replay,
+    Trainer,
     TrainingDiverged,
     Transitions,
     play_episodes,
@@ -121,15 +124,72 @@ def test_the_memory_is_the_last_of_a_list(capacity, largest, sizes):
         memory.added += size
 
 
+def test_a_memory_of_another_size_is_refused_before_anything_is_changed():
+    small, large = Replay(4, 2), Replay(20, 2)
+    small.add(numbered(0, 2))
+    assert_refused(
+        lambda: large.load_state_dict(small.state_dict(), torch.device("cpu")),
+        "state",
+        "(capacity, largest) = (20, 2)",
+        "(4, 2)",
+    )
+    assert len(large) == 0
+
+
 def test_more_than_was_said_is_refused():
     assert_refused(lambda: Replay(4, 2).add(numbered(0, 3)), "batch", "at most 2", "3")
+
+
+class Noted:
+    """A policy that always draws half of what it sees, with a log-probability of its own."""
+
+    def sample(self, obs, generator=None):
+        return SimpleNamespace(actions=obs / 2, log_prob=3 * obs[:, 0])
+
+
+class Known:
+    """Critics whose values tell who was asked, and what."""
+
+    def smaller(self, obs, actions):
+        return 1e6 + obs[:, 0]
+
+    def slow_smaller(self, obs, actions):
+        return 10 * obs[:, 0] + actions[:, 0]
+
+
+def test_the_soft_target_asks_the_slow_critics_about_a_fresh_action_in_the_next_state():
+    batch = Transitions(
+        obs=torch.tensor([[7.0], [8.0], [9.0]]),
+        actions=torch.tensor([[70.0], [80.0], [90.0]]),
+        r_t=torch.tensor([0.1, 0.2, 0.3]),
+        discount_t=torch.tensor([0.9, 0.9, 0.0]),
+        next_obs=torch.tensor([[2.0], [4.0], [6.0]]),
+    )
+    draw = Draw(batch, Noted(), Known(), 0.5, torch.Generator(), {})
+    expected = [
+        r + g * (10 * s + s / 2 - 0.5 * 3 * s)
+        for r, g, s in zip([0.1, 0.2, 0.3], [0.9, 0.9, 0.0], [2.0, 4.0, 6.0], strict=True)
+    ]
+    assert TARGETS["soft"](draw).tolist() == pytest.approx(expected)
+
+
+def test_the_slow_critics_smaller_is_the_smaller_of_the_slow():
+    made = trainer()
+    with torch.no_grad():
+        for p in made.critic.network.parameters():
+            p += 1.0
+    obs, actions = torch.randn(5, 3), torch.randn(5, 1)
+    rows = torch.cat([obs, actions], 1)
+    both = made.critic.slow(torch.cat([rows, rows])).view(2, 5)
+    assert torch.equal(made.critic.slow_smaller(obs, actions), both.min(0).values)
+    assert not torch.equal(made.critic.smaller(obs, actions), both.min(0).values)
 
 
 def test_a_fixed_temperature_ends_at_the_soft_optimum():
     """σ² = α/c, within a tenth, of a policy that sees its critic's errors; deterministic."""
     env = Parabola()
     policy = policy_for(env, family="gaussian", variance="global")
-    config = dataclasses.replace(ONE_STEP, algorithm="sddpg")
+    config = dataclasses.replace(ONE_STEP, algorithm="sac_fixed")
     result = train(env, policy, config, 0)
     mean, log_std, _ = policy.parameters_of(torch.zeros(1, 1))
     assert mean.item() == pytest.approx(BEST, abs=0.1)
@@ -192,6 +252,41 @@ def test_a_training_that_diverges_is_set_back_to_before_the_batch(monkeypatch):
     again = trainer(7)
     again.load_state_dict(caught.value.last_good)
     assert same(finished(again), plain)
+
+
+def test_actions_that_are_not_finite_are_a_divergence_and_not_a_bad_argument(monkeypatch):
+    made = trainer()
+    made.step()
+    counts = made.state_dict()["counts"]
+    drawn = made.policy.sample
+    with monkeypatch.context() as patch:
+        patch.setattr(made.policy, "sample", lambda obs, g: drawn(obs * torch.nan, g))
+        with pytest.raises(TrainingDiverged, match="actions is not finite"):
+            made.step()
+    assert made.state_dict()["counts"] == counts
+
+
+def test_a_critic_that_is_not_finite_is_not_kept_as_the_last_good_one():
+    made = trainer()
+    for _ in range(3):
+        made.step()
+    with torch.no_grad():
+        next(made.critic.network.parameters()).fill_(torch.inf)
+    with pytest.raises(TrainingDiverged, match=r"critic 0\.weight is not finite") as caught:
+        made.step()
+    kept = caught.value.last_good["critic"]["network"].values()
+    assert all(x.isfinite().all() for x in kept)
+    made.step()
+
+
+def test_a_frozen_layer_stays_as_it_is_and_an_unused_one_is_no_error():
+    policy = policy_for(GAME, family="squashed")
+    policy.spare = torch.nn.Linear(2, 2)
+    first = policy.torso[0].weight.requires_grad_(False)
+    before, head = first.clone(), policy.head.weight.clone()
+    finished(OffPolicyTrainer(GAME, policy, SMALL, 0))
+    assert torch.equal(first, before)
+    assert not torch.equal(policy.head.weight, head)
 
 
 def test_the_smaller_critic_is_believed_and_the_target_follows():
@@ -285,8 +380,8 @@ def unsquashed():
         ("a bad seed", lambda: OffPolicyTrainer(GAME, unsquashed(),
          dataclasses.replace(SMALL, target_entropy=0.0), -1), "seed", "an integer in", "-1"),
         ("a target that nothing reads",
-         lambda: dataclasses.replace(SMALL, algorithm="sddpg", target_entropy=0.0),
-         "target_entropy", "None for 'sddpg'", "0.0"),
+         lambda: dataclasses.replace(SMALL, algorithm="sac_fixed", target_entropy=0.0),
+         "target_entropy", "None for 'sac_fixed'", "0.0"),
         ("stretches left over", lambda: dataclasses.replace(SMALL, episodes=33),
          "episodes", "a multiple of batch = 4", "33"),
         ("no polyak", lambda: dataclasses.replace(SMALL, polyak=0.0),
@@ -295,6 +390,16 @@ def unsquashed():
          "options", "none for 'sac1'", "clip"),
         ("an unknown row", lambda: dataclasses.replace(SMALL, algorithm="sac2"),
          "algorithm", "did you mean 'sac1'", "sac2"),
+        ("learning that never starts", lambda: dataclasses.replace(SMALL, learning_starts=161),
+         "learning_starts", "at most episodes × cap = 160", "161"),
+        ("more than a uniform policy has", lambda: OffPolicyTrainer(GAME, policy_for(
+         GAME, family="squashed"), dataclasses.replace(SMALL, target_entropy=1.4), 0),
+         "target_entropy", "less than 1.386", "1.4"),
+        ("a name of the other loop", lambda: register_off_policy_algorithm(
+         "ppo", OFF_POLICY_ALGORITHMS["sac1"]), "name", "a new name", "ppo"),
+        ("ratios of what a tanh has lost", lambda: Trainer(GAME, policy_for(
+         GAME, family="squashed"), dataclasses.replace(QUICK, entropy="crude"), 0),
+         "policy", "one whose actions can be read back", "SquashedGaussianPolicy"),
         ("a field of the other loop", lambda: preset("pendulum-sac").but(beta=1.0),
          "changes", "one of 'algorithm'", "beta"),
     ]

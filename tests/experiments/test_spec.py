@@ -250,7 +250,7 @@ def test_an_off_policy_spec_is_read_back_and_every_field_changes_its_hash():
     assert back == base
     assert back.config == base.config
     assert base.hash == "af3d325e812f241c"
-    changes = {"optimiser": "sgd", "algorithm": "sddpg", "target_entropy": 0.5, "episodes": 800}
+    changes = {"optimiser": "sgd", "algorithm": "sac_fixed", "target_entropy": 0.5, "episodes": 800}
     for name in fields_now("off_policy"):
         if name == "options":  # no row has any
             continue

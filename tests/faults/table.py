@@ -27,6 +27,9 @@ LIMITS = "tests/test_soft_limits.py::"
 PRICE = "tests/test_temperature_exact.py::"
 TABLE3 = "tests/experiments/test_table3.py::"
 OFF_POLICY = "tests/algorithms/test_off_policy.py::"
+ASKED = (
+    OFF_POLICY + "test_the_soft_target_asks_the_slow_critics_about_a_fresh_action_in_the_next_state"
+)
 SOFT_LOSSES = "tests/losses/test_soft_losses.py::"
 SQUASHED = "tests/policies/test_squashed.py::"
 STRETCHES = TARGETS + "test_targets_of_stretches_equal_the_plain_loop"
@@ -663,6 +666,27 @@ FAULTS = (
         "(self.added - 1 - index)",
         "(self.added - 2 - index)",
         (OFF_POLICY + "test_the_memory_is_the_last_of_a_list",),
+    ),
+    Fault(
+        "a soft target looks at the state it came from",
+        "algorithms/off_policy_choices.py",
+        "chain = draw.policy.sample(t.next_obs",
+        "chain = draw.policy.sample(t.obs",
+        (ASKED,),
+    ),
+    Fault(
+        "a soft target asks the fast critics",
+        "algorithms/off_policy_choices.py",
+        "draw.critic.slow_smaller(",
+        "draw.critic.smaller(",
+        (ASKED,),
+    ),
+    Fault(
+        "the larger of the slow critics is believed",
+        "algorithms/twin_critic.py",
+        "self._values(self.slow, obs, actions).amin(0)",
+        "self._values(self.slow, obs, actions).amax(0)",
+        (OFF_POLICY + "test_the_slow_critics_smaller_is_the_smaller_of_the_slow",),
     ),
     Fault(
         "a training set back keeps what it remembered since",

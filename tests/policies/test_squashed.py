@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.distributions import AffineTransform, Normal, TanhTransform, TransformedDistribution
 
 from entropy_rl.policies import SquashedGaussianPolicy
@@ -86,6 +88,22 @@ def test_an_action_at_a_bound_is_read_and_one_beyond_is_refused():
     assert_refused(
         lambda: policy.conditionals(obs, high + 1e-3), "actions", "within the bounds", "3."
     )
+
+
+@given(st.floats(-5, 5, width=32), st.floats(2**-10, 5, width=32), st.sampled_from([-20.0, 20.0]))
+@settings(deadline=None, max_examples=60)
+def test_in_single_precision_too_actions_are_within_any_bounds_and_can_be_read(low, width, bias):
+    low = np.float32(low)
+    space = spaces.Box(low, low + np.float32(width), (1,), np.float32)
+    policy = SquashedGaussianPolicy(box(2), space, hidden_size=4)
+    with torch.no_grad():
+        policy.head.bias[0] = bias
+    obs = torch.zeros(3, 2)
+    chain = policy.sample(obs, seeded(0))
+    assert all(space.contains(a.numpy()) for a in chain.actions)
+    ends = [torch.from_numpy(x).expand(3, 1) for x in (space.low, space.high)]
+    for actions in (chain.actions, *ends):
+        assert policy.conditionals(obs, actions).log_prob.isfinite().all()
 
 
 def test_log_std_is_kept_within_its_range():

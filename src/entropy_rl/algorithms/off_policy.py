@@ -108,7 +108,14 @@ class OffPolicyTrainer:
             TrainingDiverged: a loss or parameter that is not finite.
         """
         c = self.config
-        self._require_finite(dict(self.policy.named_parameters()))
+        self._require_finite(
+            {
+                **dict(self.policy.named_parameters()),
+                **{f"critic {k}": v for k, v in self.critic.network.named_parameters()},
+                **{f"slow critic {k}": v for k, v in self.critic.slow.named_parameters()},
+                "temperature": self.log_temperature,
+            }
+        )
         self._good = self._snapshot()
         with torch.no_grad():
             rollout = play_episodes(
@@ -163,7 +170,9 @@ class OffPolicyTrainer:
         self._good = self._snapshot()
 
     def _sample(self, obs: Any) -> Chain:
-        return without_features(self.policy.sample(obs, self.generator))
+        chain = without_features(self.policy.sample(obs, self.generator))
+        self._require_finite({"actions": chain.actions, "log-probabilities": chain.log_prob})
+        return chain
 
     def _update(self) -> Tensor:
         """One step of each part; ``(2,)``, the critics' loss and the entropy before it."""
@@ -221,7 +230,9 @@ class OffPolicyTrainer:
 
 def _differentiate(loss: Tensor, parameters: list[Any]) -> None:
     """The gradient of these parameters; of what else the loss went through none is made."""
-    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+    moved = [p for p in parameters if p.requires_grad]
+    gradients = torch.autograd.grad(loss, moved, allow_unused=True)
+    for parameter, gradient in zip(moved, gradients, strict=True):
         parameter.grad = gradient
 
 
@@ -229,11 +240,16 @@ def _target_entropy(policy: Any, config: OffPolicyConfig) -> float | None:
     """H̄ of the configuration, or that of a squashed Gaussian; None where nothing reads it.
 
     Raises:
-        ValueError: none is given and the policy is not squashed.
+        ValueError: none is given and the policy is not squashed, or more than the actions can have.
     """
-    if config.row.temperature == "fixed" or config.target_entropy is not None:
-        return config.target_entropy
-    half_ranges = getattr(policy, "half_ranges", None)
+    half_ranges, given = getattr(policy, "half_ranges", None), config.target_entropy
+    if config.row.temperature == "fixed":
+        return None
+    if given is not None:
+        most = math.inf if half_ranges is None else sum(math.log(2 * s) for s in half_ranges)
+        if given >= most:
+            raise _validate.fail("target_entropy", f"less than {most:.4g}, a uniform's", given)
+        return given
     if half_ranges is None:
         expected = "a number, for a policy whose actions have no bounds"
         raise _validate.fail("target_entropy", expected, None)

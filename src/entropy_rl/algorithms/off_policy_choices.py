@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.algorithms.choices import Option, register
+from entropy_rl.algorithms.choices import ALGORITHMS, Option, register
 from entropy_rl.algorithms.replay import Transitions
 from entropy_rl.algorithms.twin_critic import TwinCritic
 from entropy_rl.losses import (
@@ -118,8 +118,8 @@ class OffPolicyAlgorithm:
 
 
 OFF_POLICY_ALGORITHMS: dict[str, OffPolicyAlgorithm] = {
-    "sddpg": OffPolicyAlgorithm(
-        "soft", "reparametrised", "fixed", source="liu2020, eq. 32, of a policy that may be random"
+    "sac_fixed": OffPolicyAlgorithm(
+        "soft", "reparametrised", "fixed", source="liu2020, eq. 32; Haarnoja et al. 2018a"
     ),
     "sac1": OffPolicyAlgorithm(
         "soft", "reparametrised", "dual", source="liu2020, figure 1; Haarnoja et al. 2018b"
@@ -144,4 +144,6 @@ def register_temperature(name: str, choice: Dual) -> None:
 
 def register_off_policy_algorithm(name: str, row: OffPolicyAlgorithm) -> None:
     """Add a row; ``ValueError`` if the name is taken, by an on-policy algorithm too."""
+    if name in ALGORITHMS:  # a spec tells its loop by the name
+        raise _validate.fail("name", "a new name", repr(name))
     register(OFF_POLICY_ALGORITHMS, name, row)

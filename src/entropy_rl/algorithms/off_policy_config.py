@@ -28,7 +28,8 @@ class OffPolicyConfig:
             Haarnoja et al. (2018b) advise, -d for actions in [-1, 1], which is -d + Σᵢ log sᵢ for
             the half-ranges sᵢ. Only where the row moves the temperature.
         updates_per_step: > 0, of an environment step; rounded to whole updates a batch, ≥ 1.
-        learning_starts: transitions before the first update, ≥ 1. Until then the first policy acts.
+        learning_starts: transitions before the first update, at least one and at most those of the
+            training. Until then the first policy acts.
         capacity: transitions that are remembered, ≥ 1.
         minibatch: transitions an update, drawn with replacement, ≥ 1.
         optimiser: of all three, "adam", "rmsprop" or "sgd".
@@ -75,6 +76,10 @@ class OffPolicyConfig:
         if self.episodes % self.batch:
             expected = f"a multiple of batch = {self.batch}, as episodes go on"
             raise _validate.fail("episodes", expected, self.episodes)
+        steps = self.episodes * self.cap
+        if self.learning_starts > steps:
+            expected = f"at most episodes × cap = {steps}"
+            raise _validate.fail("learning_starts", expected, self.learning_starts)
         _validate.between("discount", self.discount, 0.0, 1.0)
         _validate.between("polyak", self.polyak, 0.0, 1.0)
         for name in (

@@ -71,6 +71,9 @@ class Trainer:
             if given != mine:
                 raise _validate.fail("policy", f"one for {mine}", given)
         self.replicas = Replicas.of(seed, policy, config)
+        if hasattr(policy, "half_ranges"):
+            expected = "one whose actions can be read back; a tanh loses them near its bounds"
+            raise _validate.fail("policy", expected, type(policy).__name__)
         if not finite(policy.parameters()):
             raise _validate.fail("policy", "finite parameters", "NaN or infinity among them")
         self.env, self.policy, self.config = env, policy, config

@@ -105,17 +105,32 @@ class Replay:
         self.added += len(batch)
 
     def at(self, index: Tensor) -> Transitions:
-        """Those of the given ages, int64 ``(M,)`` in [0, len): 0 is the newest."""
+        """Those of the given ages, int64 ``(M,)`` in [0, len), which are not looked at: 0 is the
+        newest.
+        """
         rows = (self.added - 1 - index) % (self.capacity + self.largest)
         return Transitions(**{name: x.index_select(0, rows) for name, x in self.rows.items()})
 
     def state_dict(self) -> dict[str, Any]:
         """What has been remembered, copied."""
         used = min(self.added, self.capacity + self.largest)
-        return {"added": self.added, "rows": {k: x[:used].clone() for k, x in self.rows.items()}}
+        return {
+            "sizes": (self.capacity, self.largest),
+            "added": self.added,
+            "rows": {k: x[:used].clone() for k, x in self.rows.items()},
+        }
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
-        """What :meth:`state_dict` returned."""
+        """What :meth:`state_dict` returned.
+
+        Raises:
+            ValueError: a memory of another capacity.
+        """
+        mine = (self.capacity, self.largest)
+        if tuple(state["sizes"]) != mine:
+            raise _validate.fail(
+                "state", f"a memory of (capacity, largest) = {mine}", state["sizes"]
+            )
         self.added, size = state["added"], self.capacity + self.largest
         for name, x in state["rows"].items():
             self.rows[name] = x.new_zeros((size, *x.shape[1:]), device=device)

@@ -114,7 +114,7 @@ def play_episodes(
         version: kept with the rollout.
         continuing: whether they go on.
         running: B episodes to go on with; None begins fresh ones.
-        stagger: fresh ones are first played for up to so many steps, see :func:`staggered`.
+        stagger: of fresh ones the i-th is first played for ⌊i · stagger / B⌋ steps.
     """
     device = generator.device
     state = running

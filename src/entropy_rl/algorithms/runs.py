@@ -112,7 +112,7 @@ def run_preset(
     run = Run(chosen, seed, trained, evaluation, time.perf_counter() - started)
     if result is not None:
         part = result.with_name(result.name + ".part")
-        part.write_text(json.dumps(record(run), indent=1) + "\n")
+        part.write_text(json.dumps(record(run), indent=1, allow_nan=False) + "\n")
         part.replace(result)
     return run
 
@@ -164,7 +164,7 @@ def record(run: Run, points: int = 100) -> dict[str, Any]:
         "seed": run.seed,
         "evaluation_seed": EVALUATION_SEED,
         "evaluation": run.evaluation.summary(),
-        "curves": {k: [round(v[i], 5) for i in kept] for k, v in curves.items()},
+        "curves": {k: known([round(v[i], 5) for i in kept]) for k, v in curves.items()},
         "steps": run.result.steps,
         "updates": run.result.updates,
         "cpu_seconds": round(run.result.cpu_seconds, 2),
@@ -174,6 +174,13 @@ def record(run: Run, points: int = 100) -> dict[str, Any]:
         "hardware": {"machine": platform.machine(), "processor": processor()},
         "commit": commit(),
     }
+
+
+def known(values: list[Any]) -> list[Any]:
+    """The same, with None for NaN, which JSON has not and which is not equal to itself: what is
+    not known yet, such as a figure of merit before the first episode has ended.
+    """
+    return [None if x != x else x for x in values]
 
 
 def processor() -> str:

@@ -25,7 +25,7 @@ class TwinCritic(Regression):
         action_size: numbers of an action.
         hidden_size: width of a network.
         layers: number of its hidden layers.
-        optimiser: as in :func:`~entropy_rl.algorithms.optimisers.make_optimiser`.
+        optimiser: "adam", "rmsprop" or "sgd".
         learning_rate: > 0.
         polyak: τ in (0, 1].
         device: where they live.

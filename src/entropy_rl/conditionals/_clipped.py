@@ -11,6 +11,7 @@ from torch import Tensor
 from entropy_rl import _validate
 from entropy_rl.conditionals._gaussian import GaussianConditionals
 
+_NARROWEST = 60.0  # -log σ, beyond which a width makes no difference; exp of it is finite
 _FAR = 40.0  # deviations beyond which a float64 normal has no mass
 
 
@@ -50,7 +51,9 @@ def clipped_entropy(mean: Tensor, log_std: Tensor, low: float, high: float) -> T
 
 
 def _entropy(mean: Tensor, log_std: Tensor, low: float, high: float) -> Tensor:
-    z1, z2 = ((bound - mean) * (-log_std).exp() for bound in (low, high))
+    # A mean on a bound with no width at all would else be 0 · ∞.
+    narrow = (-log_std).clamp(max=_NARROWEST).exp()
+    z1, z2 = ((bound - mean) * narrow for bound in (low, high))
     z1, z2 = z1.clamp(-_FAR, _FAR), z2.clamp(-_FAR, _FAR)
     inside = torch.special.ndtr(z2) - torch.special.ndtr(z1)
     square = inside + z1 * _density(z1) - z2 * _density(z2)  # E[z²; inside]

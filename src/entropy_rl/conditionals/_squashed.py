@@ -29,6 +29,8 @@ class SquashedGaussianConditionals(ChainBase):
         inner: of u, along the path.
         centres: c, one for each component.
         half_ranges: s, likewise, > 0.
+        bounds: the least and the most of each component, which actions keep whatever c and s round
+            to; None for c ± s.
         validate_args: check values too.
 
     Raises:
@@ -40,6 +42,7 @@ class SquashedGaussianConditionals(ChainBase):
     inner: GaussianConditionals
     centres: tuple[float, ...]
     half_ranges: tuple[float, ...]
+    bounds: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     validate_args: InitVar[bool] = True
 
     def __post_init__(self, validate_args: bool) -> None:
@@ -56,9 +59,13 @@ class SquashedGaussianConditionals(ChainBase):
 
     @property
     def actions(self) -> Tensor:
-        """aᵢ ``(*batch, d)``, in (cᵢ - sᵢ, cᵢ + sᵢ) but for rounding."""
+        """aᵢ ``(*batch, d)``, within the bounds; for rounding at them too."""
         u = self.inner.actions
-        return u.new_tensor(self.centres) + u.new_tensor(self.half_ranges) * u.tanh()
+        made = u.new_tensor(self.centres) + u.new_tensor(self.half_ranges) * u.tanh()
+        if self.bounds is None:
+            return made
+        low, high = (made.new_tensor(x) for x in self.bounds)
+        return made.clamp(low, high)
 
     @property
     def features(self) -> Tensor | None:

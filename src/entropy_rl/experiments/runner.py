@@ -19,7 +19,7 @@ from torch import nn
 from entropy_rl._threads import one_thread
 from entropy_rl.algorithms import Evaluation, TrainingDiverged, evaluate, make_trainer
 from entropy_rl.algorithms.evaluation import with_mode
-from entropy_rl.algorithms.runs import commit, processor
+from entropy_rl.algorithms.runs import commit, known, processor
 from entropy_rl.envs import Core
 from entropy_rl.experiments.checkpoint import load_checkpoint, save_checkpoint
 from entropy_rl.experiments.files import write_whole
@@ -149,7 +149,7 @@ class _Training:
                 "updates": trainer.updates,
                 "sha256": parameters_sha256(self.policy),
                 "moved": self.moved,
-                "curves": {k: _known(v[:FIRST_BATCHES]) for k, v in trainer.curves.items()},
+                "curves": {k: known(v[:FIRST_BATCHES]) for k, v in trainer.curves.items()},
             }
 
     def policies(self) -> list[Any]:
@@ -188,13 +188,6 @@ class _Training:
             "versions": versions(),
             "hardware": hardware(self.spec.device),
         }
-
-
-def _known(values: list[Any]) -> list[Any]:
-    """The same, with None for NaN, which JSON has not and which is not equal to itself: a figure
-    of merit is not known before the first episode has ended.
-    """
-    return [None if x != x else x for x in values]
 
 
 def is_here(device: str) -> bool:

@@ -55,6 +55,7 @@ class SquashedGaussianPolicy(nn.Module):
             raise _validate.fail("action_space", "a Box with low < high", action_space)
         self.centres = tuple(((high + low) / 2).tolist())
         self.half_ranges = tuple(((high - low) / 2).tolist())
+        self.bounds = tuple(low.tolist()), tuple(high.tolist())
         size = observation_size(observation_space)
         self.torso = mlp([size] + [hidden_size] * layers, nn.ReLU, activate_last=True)
         self.head = nn.Linear(hidden_size, 2 * self.d)
@@ -113,22 +114,24 @@ class SquashedGaussianPolicy(nn.Module):
         """The chain along given actions ``(*batch, d)``, differentiable in the parameters.
 
         In single precision a tanh rounds to 1 from 9 on: an action at a bound is read as one at
-        1 - 10⁻⁶ of the way to it.
+        1 - 10⁻⁶ of the way to it, and near a bound u is known to few digits. An algorithm that
+        forms ratios of what it stored needs a policy without a tanh.
 
         Raises:
             ValueError: actions of another shape, not floating point, or beyond a bound.
         """
         mean, log_std = self.parameters_of(obs)
         _validate.shape("actions", _validate.floating("actions", actions), tuple(mean.shape))
-        y = (actions - actions.new_tensor(self.centres)) / actions.new_tensor(self.half_ranges)
-        if not (y.abs() <= 1).all():
+        low, high = (actions.new_tensor(x) for x in self.bounds)
+        if not ((actions >= low) & (actions <= high)).all():
             raise _validate.fail("actions", "numbers within the bounds", actions.flatten().tolist())
+        y = (actions - actions.new_tensor(self.centres)) / actions.new_tensor(self.half_ranges)
         return self._chain(mean, log_std, y.clamp(-_INSIDE, _INSIDE).atanh().to(mean.dtype))
 
     def _chain(self, mean: Tensor, log_std: Tensor, u: Tensor) -> SquashedGaussianConditionals:
         inner = GaussianConditionals(mean, log_std, u, validate_args=False)
         return SquashedGaussianConditionals(
-            inner, self.centres, self.half_ranges, validate_args=False
+            inner, self.centres, self.half_ranges, self.bounds, validate_args=False
         )
 
 

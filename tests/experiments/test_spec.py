@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import small
 
-from entropy_rl.algorithms import ENVIRONMENTS, OffPolicyConfig, OnPolicyConfig, preset
+from entropy_rl.algorithms import (
+    ALGORITHMS,
+    ENVIRONMENTS,
+    OffPolicyConfig,
+    OnPolicyConfig,
+    Option,
+    preset,
+)
 from entropy_rl.experiments import EvaluationSpec, RunSpec
 from entropy_rl.experiments import spec as spec_module
 from entropy_rl.policies import POLICIES
@@ -268,3 +275,21 @@ def test_a_field_of_the_other_loop_is_refused_by_name():
     data["config"]["beta"] = 0.1
     with pytest.raises(ValueError, match=r"config: expected one of .*'polyak'.*got 'beta'"):
         RunSpec.from_json(data)
+
+
+def test_a_new_option_of_a_row_that_is_declared_changes_no_hash_and_keeps_its_old_meaning(
+    monkeypatch,
+):
+    before = RunSpec.of(preset("pendulum").but(algorithm="ppo"), 0)
+    written = json.loads(before.canonical)
+    row = ALGORITHMS["ppo"]
+    wider = dataclasses.replace(row, options={**row.options, "extra": Option(5.0)})
+    monkeypatch.setitem(ALGORITHMS, "ppo", wider)
+    monkeypatch.setitem(spec_module.LATER, "ppo", {"extra": 3})
+    back = RunSpec.from_json(written)
+    assert back.config.options["extra"] == 3, "what old runs did, and not the default"
+    assert back.hash == before.hash
+    now = RunSpec.of(preset("pendulum").but(algorithm="ppo"), 0)
+    assert now.config.options["extra"] == 5
+    assert now.hash != before.hash
+    assert RunSpec.from_json(json.loads(now.canonical)) == now

@@ -26,9 +26,10 @@ FORMAT = "entropy_rl.run/1"
 DEVICES = ("cpu", "cuda")
 
 # What was added after the format was fixed, under "config" (of the on-policy loop), "off_policy",
-# "evaluation", or the name of an environment or of a policy, each with the value that means what
-# runs did before it existed. At that value it is not written, so that a new field changes the hash
-# of no run that is stored. A value here is not a default: it may never change.
+# "evaluation", or the name of an environment, of a policy, or of an algorithm whose row has a new
+# option, each with the value that means what runs did before it existed. At that value it is not
+# written, so that a new field changes the hash of no run that is stored. A value here is not a
+# default: it may never change.
 LATER: dict[str, dict[str, Any]] = {
     "config": {
         "baseline_optimiser": "adam",
@@ -165,6 +166,8 @@ class RunSpec:
                 raise _validate.fail(name, "an object", type(data[name]).__name__)
         kind = _config_kind(data["config"])
         config = _completed("config", _section(kind), data["config"], _names(kind))
+        if isinstance(config["options"], Mapping):
+            config["options"] = {**LATER.get(config["algorithm"], {}), **config["options"]}
         seen = _completed("evaluation", "evaluation", data["evaluation"], _names(EvaluationSpec))
         env = make_environment(data["environment"], {})
         known = [x.name for x in fields(env) if x.init]  # type: ignore[arg-type]
@@ -193,7 +196,10 @@ class RunSpec:
             "environment_options": _written(self.environment, self.environment_options),
             "policy": self.policy,
             "policy_options": _written(self.policy, self.policy_options),
-            "config": _written(_section(type(self.config)), asdict(self.config)),
+            "config": {
+                **_written(_section(type(self.config)), asdict(self.config)),
+                "options": _written(self.config.algorithm, self.config.options),
+            },
             "seed": self.seed,
             "evaluation": _written("evaluation", asdict(self.evaluation)),
             "device": self.device,

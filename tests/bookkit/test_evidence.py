@@ -11,12 +11,13 @@ from bookkit.evidence import comparisons, hunters_quick, reproductions
 from entropy_rl.experiments import EXPERIMENTS
 
 DATA = paths.root() / "data"
+AT_SCALE = ("zhang2018", "liu2020")  # the folders of the papers
 QUICK = {"zhang2018.table1.lstm", "zhang2018.table1.percent", "zhang2018.fig2"}
 
 
 @pytest.fixture
 def data(tmp_path):
-    return shutil.copytree(DATA, tmp_path / "data", ignore=shutil.ignore_patterns("zhang2018"))
+    return shutil.copytree(DATA, tmp_path / "data", ignore=shutil.ignore_patterns(*AT_SCALE))
 
 
 def test_they_name_claims_whose_evidence_is_a_run():

@@ -14,7 +14,7 @@ from forked import forkserver
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "entropy_rl"
-LIMIT = 300
+LIMIT = 900
 
 
 def copy_package(folder: Path, fault: Fault | None = None) -> Path:

@@ -14,7 +14,7 @@ from forked import forkserver
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "entropy_rl"
-LIMIT = 900
+LIMIT = 850
 
 
 def copy_package(folder: Path, fault: Fault | None = None) -> Path:

@@ -21,7 +21,7 @@ METADATA = {
 SETUP = """\
 # Installs the book where it is missing: on Colab, or in a bare virtualenv.
 try:
-    import bookkit  # noqa: F401
+    __import__("bookkit")
 except ImportError:
     REPOSITORY = "{repository}"
     %pip install -q -e "git+{{REPOSITORY}}#egg=entropy-rl[book]"

@@ -56,6 +56,21 @@ class Option:
             raise _validate.fail(name, "a whole number", value)
 
 
+def check_options(algorithm: str, known: Mapping[str, Option], given: object) -> None:
+    """``ValueError`` unless ``given`` maps names of a row's options to numbers in their range."""
+    if not isinstance(given, Mapping):
+        raise _validate.fail("options", "a mapping of names to numbers", repr(given))
+    if given and not known:
+        raise _validate.fail("options", f"none for {algorithm!r}", dict(given))
+    for name, value in given.items():
+        known[_validate.choice("options", name, known)].check(name, value)
+
+
+def completed(known: Mapping[str, Option], given: Mapping[str, float]) -> dict[str, float]:
+    """A row's options: those that are given, and the defaults of the others."""
+    return {**{name: option.default for name, option in known.items()}, **given}
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """A row: four names, and the hyper-parameters that are its own.

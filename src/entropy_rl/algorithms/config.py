@@ -12,6 +12,8 @@ from entropy_rl.algorithms.choices import (
     ENTROPIES,
     ENTROPY_BASELINES,
     Algorithm,
+    check_options,
+    completed,
 )
 from entropy_rl.algorithms.entropy import no_term
 from entropy_rl.estimators import ESTIMATORS
@@ -150,12 +152,7 @@ class OnPolicyConfig:
         self._check_entropy()
         self._check_continuing()
         self._check_row()
-        if not isinstance(self.options, Mapping):
-            raise _validate.fail("options", "a mapping of names to numbers", repr(self.options))
-        if self.options and not self.row.options:
-            raise _validate.fail("options", f"none for {self.algorithm!r}", dict(self.options))
-        for name, value in self.options.items():
-            self.row.options[_validate.choice("options", name, self.row.options)].check(name, value)
+        check_options(self.algorithm, self.row.options, self.options)
 
     def _check_entropy(self) -> None:
         use = ENTROPIES[self.row.entropy]
@@ -211,8 +208,7 @@ class OnPolicyConfig:
     @property
     def row_options(self) -> dict[str, float]:
         """The hyper-parameters of the row, with their defaults."""
-        defaults = {name: option.default for name, option in self.row.options.items()}
-        return {**defaults, **self.options}
+        return completed(self.row.options, self.options)
 
     @property
     def keeps_graph(self) -> bool:

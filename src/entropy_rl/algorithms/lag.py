@@ -43,4 +43,4 @@ class LaggedActor:
     def load(self, versions: list[Version]) -> None:
         """What :meth:`state` returned."""
         self.versions.clear()
-        self.versions.extend(tuple(version) for version in versions)  # type: ignore[misc]
+        self.versions.extend((updates, parameters) for updates, parameters in versions)

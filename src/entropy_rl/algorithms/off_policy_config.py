@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from entropy_rl import _validate
+from entropy_rl.algorithms.choices import check_options, completed
 from entropy_rl.algorithms.off_policy_choices import OFF_POLICY_ALGORITHMS, OffPolicyAlgorithm
 
 
@@ -92,12 +93,7 @@ class OffPolicyConfig:
             if self.row.temperature == "fixed":
                 expected = f"None for {self.algorithm!r}, whose temperature is fixed"
                 raise _validate.fail("target_entropy", expected, self.target_entropy)
-        if not isinstance(self.options, Mapping):
-            raise _validate.fail("options", "a mapping of names to numbers", repr(self.options))
-        if self.options and not self.row.options:
-            raise _validate.fail("options", f"none for {self.algorithm!r}", dict(self.options))
-        for name, value in self.options.items():
-            self.row.options[_validate.choice("options", name, self.row.options)].check(name, value)
+        check_options(self.algorithm, self.row.options, self.options)
 
     @property
     def row(self) -> OffPolicyAlgorithm:
@@ -107,8 +103,7 @@ class OffPolicyConfig:
     @property
     def row_options(self) -> dict[str, float]:
         """The hyper-parameters of the row, with their defaults."""
-        defaults = {name: option.default for name, option in self.row.options.items()}
-        return {**defaults, **self.options}
+        return completed(self.row.options, self.options)
 
     @property
     def updates_per_batch(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from gymnasium import spaces
@@ -71,6 +72,11 @@ def best_by_search(reward: list[float], target: float) -> float:
     return -cost(least(cost, start - step, start + step))
 
 
+def _without_reward(reward: Tensor, target: float, alpha: float) -> float:
+    """α (H(π_α) - H̄), as printed, with a policy that follows α."""
+    return alpha * (float(boltzmann_entropy(reward, alpha)) - target)
+
+
 @checks("kim2022.eq4")
 def temperature_dual() -> Check:
     """Equation (4), completed: min over α ≥ 0 of g(α) is the constrained optimum, at H(π*) = H̄.
@@ -106,9 +112,7 @@ def temperature_dual() -> Check:
             line = 0.0 if float(warm) > target else math.inf  # least of α(H - H̄), H held
             held.append(abs(line - found.temperature))
             printed = least(
-                lambda alpha, reward=reward, target=target: (  # type: ignore[misc]
-                    alpha * (float(boltzmann_entropy(reward, alpha)) - target)
-                ),
+                partial(_without_reward, reward, target),
                 1e-3 * found.temperature,
                 found.temperature,
             )

@@ -57,6 +57,15 @@ def observation_size(space: spaces.Space[Any]) -> int:
     return int(part.shape[0])
 
 
+def flat_rows(obs: Tensor, space: spaces.Space[Any]) -> Tensor:
+    """``obs`` itself, if it is ``(*batch, size)`` for a Box of one axis."""
+    x = _validate.tensor("obs", obs)
+    size = observation_size(space)
+    if x.ndim < 1 or x.shape[-1] != size:
+        raise _validate.fail("obs", f"shape (*batch, {size})", _validate.describe(x))
+    return x
+
+
 def legal_components(sizes: list[int]) -> Tensor | None:
     """``(d, K)`` with K the largest size; False marks padding. None where all sizes are equal.
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from entropy_rl import _validate
 from entropy_rl.conditionals import ClippedGaussianConditionals, GaussianConditionals
 from entropy_rl.networks import mlp
-from entropy_rl.policies._spaces import action_dimensions, observation_size
+from entropy_rl.policies._spaces import action_dimensions, flat_rows, observation_size
 
 VARIANCES = ("global", "local", "product", "clipped")
 
@@ -85,10 +85,7 @@ class GaussianPolicy(nn.Module):
         Raises:
             ValueError: an observation of another size.
         """
-        x = _validate.tensor("obs", obs)
-        size = observation_size(self.observation_space)
-        if x.ndim < 1 or x.shape[-1] != size:
-            raise _validate.fail("obs", f"shape (*batch, {size})", _validate.describe(x))
+        x = flat_rows(obs, self.observation_space)
         out = self.head(self.torso(x.to(self.head.weight.dtype)))
         if out.dtype in (torch.bfloat16, torch.float16):
             out = out.float()

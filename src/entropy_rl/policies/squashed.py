@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from entropy_rl import _validate
 from entropy_rl.conditionals import GaussianConditionals, SquashedGaussianConditionals
 from entropy_rl.networks import mlp
-from entropy_rl.policies._spaces import action_dimensions, observation_size
+from entropy_rl.policies._spaces import action_dimensions, flat_rows, observation_size
 
 LOG_STD = (-20.0, 2.0)
 _INSIDE = 1 - 1e-6
@@ -67,10 +67,7 @@ class SquashedGaussianPolicy(nn.Module):
         Raises:
             ValueError: an observation of another size.
         """
-        x = _validate.tensor("obs", obs)
-        size = observation_size(self.observation_space)
-        if x.ndim < 1 or x.shape[-1] != size:
-            raise _validate.fail("obs", f"shape (*batch, {size})", _validate.describe(x))
+        x = flat_rows(obs, self.observation_space)
         mean, log_std = self.head(self.torso(x.to(self.head.weight.dtype))).chunk(2, -1)
         return mean, log_std.clamp(*LOG_STD)
 

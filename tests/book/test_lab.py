@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -83,13 +85,16 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 def _reached(server: subprocess.Popen[bytes], folder: Path) -> Lab:
-    """The server, once it has written down where it listens."""
-    deadline = time.monotonic() + 60
+    """The server, once it answers: where it will listen is written down before it does."""
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and server.poll() is None:
         for found in (folder / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json"):
             known = json.loads(found.read_text() or "{}")
             if known.get("port"):
-                return Lab(known["url"], known["token"])
+                lab = Lab(known["url"], known["token"])
+                with contextlib.suppress(urllib.error.URLError):
+                    lab.ask("api/status")
+                    return lab
         time.sleep(0.1)
     raise AssertionError((folder / "log").read_text()[-3000:])
 

@@ -34,8 +34,8 @@ def tabular_gaussian(variance: str, shared: float, local: Tensor) -> GaussianPol
     """
     n = len(local)
     rows, line = (spaces.Box(-np.inf, np.inf, (k,), np.float64) for k in (n, 1))
-    policy = GaussianPolicy(rows, line, hidden_size=n, variance=variance).double()
-    with torch.no_grad():
+    with seeded(0), torch.no_grad():
+        policy = GaussianPolicy(rows, line, hidden_size=n, variance=variance).double()
         for parameter in policy.parameters():
             parameter.zero_()
         next(policy.torso.parameters()).copy_(torch.eye(n))

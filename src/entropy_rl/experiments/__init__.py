@@ -2,6 +2,7 @@
 
 from entropy_rl.experiments.backends import BACKENDS
 from entropy_rl.experiments.beyond import BETA, SCALING
+from entropy_rl.experiments.breakout import BREAKOUT
 from entropy_rl.experiments.critic import CRITIC
 from entropy_rl.experiments.declaration import (
     EXPERIMENTS,
@@ -34,6 +35,7 @@ __all__ = [
     "ACTING",
     "BACKENDS",
     "BETA",
+    "BREAKOUT",
     "CRITIC",
     "EXPERIMENTS",
     "FIGURE2",

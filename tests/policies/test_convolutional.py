@@ -71,16 +71,12 @@ def test_it_is_nearly_uniform_at_first_with_orthogonal_weights():
     assert torch.allclose(weight @ weight.T, 2 * torch.eye(8), atol=1e-5)
 
 
-def test_a_working_copy_in_bfloat16_keeps_its_channels_last_and_says_the_same():
+def test_a_working_copy_in_bfloat16_says_nearly_the_same():
     policy = made()
     policy.heads.weight.data *= 100
-    copy = WorkingCopy(policy, "bfloat16")
-    for module in (policy, copy.module):
-        for layer in (module.torso.first, module.torso.second, module.torso.third):
-            assert layer.weight.is_contiguous(memory_format=torch.channels_last)
     obs = pictures(20)
     exact = policy.sample(obs, seeded(0)).log_probs
-    rounded = copy.module.sample(obs, seeded(0)).log_probs
+    rounded = WorkingCopy(policy, "bfloat16").module.sample(obs, seeded(0)).log_probs
     assert rounded.dtype == torch.float32
     legal = exact > -torch.inf
     assert 0 < (exact - rounded)[legal].abs().max() < 0.05

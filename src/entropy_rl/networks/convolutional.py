@@ -27,8 +27,8 @@ class ConvolutionalTorso(nn.Module):
     """Three layers of convolutions and one that is fully connected, each with a ReLU behind it.
 
     It reads uint8 and divides by 255. The factor is put on the first layer's weights: in bfloat16
-    the integers up to 255 are exact, and their 255ths are not. Weights and pictures lie with their
-    channels last, which on a processor is faster. Weights are orthogonal with gain √2, biases 0.
+    the integers up to 255 are exact, and their 255ths are not. Pictures lie with their channels
+    last, which on a processor is faster. Weights are orthogonal with gain √2, biases 0.
 
     Args:
         channels: of a picture, such as 4 frames.
@@ -64,8 +64,6 @@ class ConvolutionalTorso(nn.Module):
                 nn.init.zeros_(parameter)
             else:
                 nn.init.orthogonal_(parameter, 2**0.5)
-        for layer in convolutions:
-            layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """uint8 ``(N, channels, height, width)`` to features ``(N, hidden_size)``."""

@@ -18,6 +18,10 @@ LOOP = "tests/algorithms/test_on_policy.py::"
 CRITIC = "tests/algorithms/test_entropy_critic.py::"
 RUNNER = "tests/experiments/test_runner.py::"
 STORE = "tests/experiments/test_store.py::"
+BREAKOUT = "tests/envs/test_breakout.py::"
+RESUMED = "tests/experiments/test_breakout_runs.py::"
+PICTURES = "tests/policies/test_convolutional.py::"
+SHARED = "tests/algorithms/test_shared_baseline.py::"
 SWEEP = "tests/experiments/test_sweep.py::"
 DECLARATION = "tests/experiments/test_declaration.py::"
 STREAMS = "tests/test_streams.py::"
@@ -446,8 +450,8 @@ FAULTS = (
     Fault(
         "the last good state is that of the start",
         "algorithms/on_policy.py",
-        "*self.policy.parameters())\n        self._good = self._snapshot()",
-        "*self.policy.parameters())",
+        "*self.parameters)\n        self._good = self._snapshot()",
+        "*self.parameters)",
         (RESUME + "test_the_last_good_state_is_the_one_before_the_batch",),
     ),
     Fault(
@@ -509,8 +513,8 @@ FAULTS = (
     Fault(
         "the value network moved by the policy's kind of optimiser",
         "algorithms/baseline.py",
-        "network, config.baseline_optimiser,",
-        "network, config.optimiser,",
+        "network.to(device), config.baseline_optimiser,",
+        "network.to(device), config.optimiser,",
         (LOOP + "test_the_baseline_is_moved_by_its_own_optimiser",),
     ),
     Fault(
@@ -742,5 +746,64 @@ FAULTS = (
         "    if running is None:\n        state = staggered",
         "    if running is None or stagger:\n        state = staggered",
         (ROLLOUT + "test_a_rollout_goes_on_from_a_staggered_beginning_once",),
+    ),
+    Fault(
+        "a lost life begins a new game",
+        "algorithms/rollout.py",
+        "over = episodes_over(env, state, outcome)",
+        "over = outcome.terminated | outcome.truncated",
+        (ROLLOUT + "test_an_episode_that_goes_on_after_a_termination_is_not_begun_anew",),
+    ),
+    Fault(
+        "a game is judged by its first life",
+        "algorithms/evaluation.py",
+        "over = episodes_over(env, state, outcome)",
+        "over = outcome.terminated | outcome.truncated",
+        (ROLLOUT + "test_an_episode_that_goes_on_is_judged_to_its_end",),
+    ),
+    Fault(
+        "a score of clipped points",
+        "envs/breakout.py",
+        "float(x.points) for x in shown",
+        "float(min(x.points, 1)) for x in shown",
+        (BREAKOUT + "test_the_score_is_never_clipped",),
+    ),
+    Fault(
+        "a game that does not remember what was done",
+        "envs/breakout.py",
+        "taken[going, state.time[going]] = chosen.to(torch.uint8)",
+        "taken[going, state.time[going]] = 0",
+        (
+            BREAKOUT + "test_a_state_from_before_is_played_again_from_its_seed",
+            RESUMED + "test_killed_and_resumed_it_ends_with_the_same_numbers",
+        ),
+    ),
+    Fault(
+        "an emulator that is elsewhere goes unnoticed",
+        "envs/_emulators.py",
+        "if not np.array_equal(shown.frames[0], frames):",
+        "if shown.frames[0].shape != frames.shape:",
+        (BREAKOUT + "test_a_state_that_the_emulator_does_not_come_to_is_refused",),
+    ),
+    Fault(
+        "pictures that are not divided by 255",
+        "networks/convolutional.py",
+        "self.first.weight / 255, self.first.bias",
+        "self.first.weight / 1, self.first.bias",
+        (PICTURES + "test_it_is_the_textbook_network_and_so_is_its_gradient",),
+    ),
+    Fault(
+        "a shared baseline that teaches the torso nothing",
+        "algorithms/baseline.py",
+        "self._value(features[:, 0])",
+        "self._value(features[:, 0].detach())",
+        (SHARED + "test_its_term_is_the_weighted_loss_of_a_linear_head",),
+    ),
+    Fault(
+        "a shared baseline whose head nobody moves",
+        "algorithms/on_policy.py",
+        "make_optimiser(config.optimiser, self.parameters, config.learning_rate)",
+        "make_optimiser(config.optimiser, policy.parameters(), config.learning_rate)",
+        (SHARED + "test_it_learns_the_mean_return_beside_the_policy",),
     ),
 )

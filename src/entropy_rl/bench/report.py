@@ -21,7 +21,7 @@ TEXTBOOK = "textbook LSTMCell loop"
 
 
 def main(quick: bool = False) -> None:
-    """Measure and print: training, estimators, exact entropy, stacking, peers, Breakout. Five minutes.
+    """Measure and print: training, estimators, exact entropy, stacking, peers, Breakout; minutes.
 
     Args:
         quick: fewer rounds: a look, not a measurement.

@@ -156,7 +156,7 @@ class Breakout:
 
         Args:
             state: of N games.
-            actions: int64 ``(N, 1)``, numbers of :data:`ACTIONS`.
+            actions: int64 ``(N, 1)``, in the order of ``action_space``.
 
         Raises:
             ValueError: actions of another dtype, shape, range or device; a state that the emulator

@@ -49,7 +49,7 @@ class GaussianPolicy(nn.Module):
         clipped_entropy: whether its entropies are those of the actions clipped to the bounds of
             ``action_space``, as they act, instead of the Gaussian's, which clipping leaves without
             an upper bound.
-        activation: of the torso, one of :data:`ACTIVATIONS`.
+        activation: of the torso, "tanh" or "relu".
         bounded_mean: whether m(s) is kept within the bounds of ``action_space``, c + h tanh of the
             network's output with their middle c and half their distance h.
         clipped_actions: whether :meth:`sample` returns the actions clipped to the bounds of

@@ -16,10 +16,12 @@ from entropy_rl.experiments.declaration import (
     register_experiment,
 )
 from entropy_rl.experiments.figure2 import FIGURE2
+from entropy_rl.experiments.lag import LAG_RATES
 from entropy_rl.experiments.limit import LIMIT
 from entropy_rl.experiments.optimiser import OPTIMISER
 from entropy_rl.experiments.patience import PATIENCE
 from entropy_rl.experiments.pendulum import PENDULUM, STAGGER
+from entropy_rl.experiments.pendulum_authors import AUTHORS
 from entropy_rl.experiments.runner import beginning, run_spec
 from entropy_rl.experiments.sac import SAC, TARGET_ENTROPY
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
@@ -33,12 +35,14 @@ from entropy_rl.experiments.variance import ACTING, VARIANCE
 
 __all__ = [
     "ACTING",
+    "AUTHORS",
     "BACKENDS",
     "BETA",
     "BREAKOUT",
     "CRITIC",
     "EXPERIMENTS",
     "FIGURE2",
+    "LAG_RATES",
     "LIMIT",
     "OPTIMISER",
     "PATIENCE",

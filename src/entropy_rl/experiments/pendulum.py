@@ -30,8 +30,9 @@ SOURCE = (
     "does not run away: (S)TRPO 200,000 steps and one natural step a batch, the rows of score "
     "functions a million. SPG, whose returns are not bootstrapped, has whole episodes and the "
     "reward r/8, of which nothing is left to come where the pole stands. Rows and twins have one "
-    "setting. Found on the seeds 0 and 1. Judged on 256 fixed starts, by sampled actions and by "
-    "the mean action, whose return is 'greedy_reward': Gymnasium's reward over 200 steps."
+    "setting. Found on the seeds 0 and 1, the ten epochs of SPG's critic on the seed 100. "
+    "Judged on 256 fixed starts, by sampled actions and by the mean action, whose return is "
+    "'greedy_reward': Gymnasium's reward over 200 steps."
 )
 
 _LONG = 200  # steps of an episode
@@ -68,13 +69,14 @@ _SETTINGS: dict[str, dict[str, Any]] = {
         "cap": _LONG,
         "episodes": 32 * 156,
         "minibatches": 4,
+        "baseline_epochs": 10,
         "baseline_minibatches": 8,
     },
 }
 
 
-# Of the quick tier: two batches of four stretches or episodes.
-_SMALL = {"episodes": 8, "batch": 4, "epochs": 1, "minibatches": 1, "baseline_minibatches": 1}
+# Of a quick tier: two batches of four stretches or episodes.
+SMALL = {"episodes": 8, "batch": 4, "epochs": 1, "minibatches": 1, "baseline_minibatches": 1}
 
 
 def pendulum_preset(algorithm: str) -> Preset:
@@ -95,7 +97,7 @@ def _paper(algorithm: str, seed: int) -> RunSpec:
 
 
 def _quick(algorithm: str, seed: int) -> RunSpec:
-    chosen = pendulum_preset(algorithm).but(**_SMALL)
+    chosen = pendulum_preset(algorithm).but(**SMALL)
     return RunSpec.of(chosen, seed, EvaluationSpec(4, 50, greedy=True))
 
 
@@ -154,7 +156,7 @@ STAGGER = register_experiment(
                 for seed in seeds
             }
             for tier, small, seen, seeds in (
-                ("quick", _SMALL, (4, 50), range(2)),
+                ("quick", SMALL, (4, 50), range(2)),
                 ("paper", {}, (256, _LONG), range(5)),
             )
         },

@@ -42,7 +42,13 @@ LATER: dict[str, dict[str, Any]] = {
         "value_weight": 0.5,
     },
     "evaluation": {"exact": False, "greedy": False},
-    "gaussian": {"variance": "local", "clipped_entropy": False},
+    "gaussian": {
+        "variance": "local",
+        "clipped_entropy": False,
+        "activation": "tanh",
+        "bounded_mean": False,
+        "clipped_actions": False,
+    },
 }
 
 

@@ -1,6 +1,7 @@
 """Breakout: its runs as they were registered, one killed and resumed, and what they record."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
@@ -37,6 +38,13 @@ def test_the_rows_differ_in_nothing_else_and_see_two_million_steps():
     plain, soft = (runs[label(algorithm=row, seed=0)] for row in ("ppo", "sppo38"))
     alike = dataclasses.replace(plain.config, algorithm="sppo38")
     assert dataclasses.replace(plain, config=alike) == soft
+
+
+def test_the_specs_are_fixed():
+    """Changed on purpose only: the runs would have to be made again."""
+    text = "".join(spec.canonical for spec in BREAKOUT.runs("paper").values())
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    assert digest == "ba49aca7a9d6b8eff7593d45e46752f2fcd2863a70d2fd0bc4ff35241b79ec19"
 
 
 def test_killed_and_resumed_it_ends_with_the_same_numbers(tmp_path):

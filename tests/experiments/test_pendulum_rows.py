@@ -74,7 +74,7 @@ def test_the_specs_of_the_stored_runs_are_fixed():
     text = "".join(s.canonical for x in (PENDULUM, STAGGER) for s in x.runs("paper").values())
     assert (
         hashlib.sha256(text.encode()).hexdigest()
-        == "d65e7c3084bf90bd8aadc1a7e33ad425c3ec53eb98a19c223491fece4105be3c"
+        == "08cefed327e773dd2701cabb87033d5daed0667b7364d9c5c2c5875830ea803a"
     )
 
 

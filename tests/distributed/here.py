@@ -1,8 +1,7 @@
 """Workers in this process, in a fixed order: the learner's loop without machines."""
 
 from entropy_rl.algorithms import Trainer
-from entropy_rl.distributed.learner import check, learn
-from entropy_rl.distributed.pool import seed_of
+from entropy_rl.distributed.learner import Learner, check_config
 from entropy_rl.distributed.worker import Worker
 
 
@@ -12,19 +11,31 @@ class InTurn:
     With W of them every batch but the first W is made with parameters W - 1 batches old.
     """
 
-    def __init__(self, env, policy, config, seed, workers):
-        self.workers = [Worker(env, policy, config, seed_of(seed, i)) for i in range(workers)]
+    nodes = 1
+
+    def __init__(self, trainer, seeds):
+        parts = trainer.env, trainer.policy, trainer.config
+        self.workers = [Worker(*parts, seed) for seed in seeds]
         self.ready = []
 
     def send(self, worker, state):
-        self.ready.append((worker, self.workers[worker].contribute(state)))
+        self.ready.append((worker, state))
 
     def receive(self):
-        return self.ready.pop(0)
+        worker, state = self.ready.pop(0)
+        return worker, self.workers[worker].contribute(state)
 
 
-def train_in_turn(env, policy, config, seed, workers):
-    """As ``train_async``, deterministic."""
-    check(policy, config, workers)
+def train_in_turn(env, policy, config, seed, seeds):
+    """As ``train_async``, deterministic, with workers that have these seeds; its trainer."""
+    check_config(config, len(seeds))
     trainer = Trainer(env, policy, config, seed)
-    return learn(trainer, InTurn(env, policy, config, seed, workers), workers)
+    learner = Learner(trainer, InTurn(trainer, seeds), len(seeds))
+    finish(learner)
+    return trainer
+
+
+def finish(learner):
+    """To the last batch."""
+    while not learner.trainer.finished:
+        learner.step()

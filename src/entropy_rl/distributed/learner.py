@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,9 +38,19 @@ class AsyncResult(TrainResult):
     workers: int = field(kw_only=True)
     replaced: int = field(kw_only=True)
 
+    def lagged(self) -> str:
+        """A line for a person."""
+        lags = self.curves["lag"]
+        return (
+            f"{self.workers} workers, {self.replaced} replaced; a batch was made with parameters "
+            f"{sum(lags) / len(lags):.2f} batches old in the mean, {max(lags):.0f} at most"
+        )
+
 
 class Pool(Protocol):
-    """Workers, wherever they are."""
+    """Workers, wherever they are: on so many ``nodes``."""
+
+    nodes: int
 
     def send(self, worker: int, state: Shared) -> None:
         """Give a worker parameters, and ask for a batch."""
@@ -94,23 +105,27 @@ def train_async(
         TrainingDiverged: a loss, gradient or parameter that is not finite; the policy has been set
             back to where the last batch began.
     """
-    check(policy, config, workers)
+    check_config(config, workers)
     trainer = Trainer(env, policy, config, seed)
-    ray = import_ray("workers")
-    with connected(ray, workers), RayPool(ray, env, policy, config, seed, workers) as pool:
-        return learn(trainer, pool, workers, progress, callback)
+    started = time.process_time()
+    with learner_of(trainer, seed, workers) as learner:
+        with progress_bar(trainer.batches, config.batch, progress) as batches:
+            for _ in batches:
+                learner.step()
+                if callback is not None:
+                    callback(trainer.played, policy)
+        seconds = time.process_time() - started + learner.cpu_seconds
+        return AsyncResult(
+            policy, trainer.curves, trainer.steps, seconds, trainer.updates,
+            workers=workers, replaced=learner.replaced,
+        )  # fmt: skip
 
 
-def check(policy: Any, config: Any, workers: int) -> None:
-    """``ValueError`` for what :func:`train_async` cannot do."""
+def check_config(config: Any, workers: int) -> None:
+    """``ValueError`` for a configuration that :func:`train_async` cannot do."""
     _validate.positive_integer("workers", workers)
     if not isinstance(config, OnPolicyConfig):
         raise _validate.fail("config", "an OnPolicyConfig, for workers", type(config).__name__)
-    if getattr(policy, "replicas", 1) != 1:
-        raise _validate.fail("policy", "one that is not stacked, for workers", policy.replicas)
-    device = next(policy.parameters()).device
-    if device.type != "cpu":
-        raise _validate.fail("policy", "one on the processor, for workers", device)
     if config.row.update != "gradient_step":
         raise _validate.fail("algorithm", "gradient steps, for workers", config.row.update)
     if config.lag:
@@ -122,78 +137,103 @@ def check(policy: Any, config: Any, workers: int) -> None:
         raise _validate.fail("baseline", "'value' or 'none', for gradients", config.baseline)
 
 
-def learn(
-    trainer: Trainer,
-    pool: Pool,
-    workers: int,
-    progress: bool = False,
-    callback: Callable[[int, Any], None] | None = None,
-) -> AsyncResult:
-    """Learn from whoever is ready, and send it the parameters that came of it.
+@contextmanager
+def learner_of(trainer: Trainer, seed: int, workers: int) -> Iterator[Learner]:
+    """Within it, a learner and its workers on the cluster: see :func:`train_async`.
 
     Args:
-        trainer: of the policy; it plays nothing itself.
-        pool: the workers.
+        trainer: fresh, or of a training that goes on: then with other draws than it began with.
+        seed: of the workers' draws.
         workers: how many.
-        progress: whether to show a bar.
-        callback: called after every batch.
 
     Raises:
-        ChildProcessError, TrainingDiverged: see :func:`train_async`.
+        ValueError: a policy that workers cannot have; as for :func:`train_async`.
+        ConnectionError: no cluster answers.
     """
-    started, elsewhere = time.process_time(), 0.0
-    versions: dict[int, tuple[int, int]] = {}
-    learnt = replaced = in_a_row = 0
-
-    def send(worker: int) -> None:
-        versions[worker] = learnt, trainer.updates
-        pool.send(worker, shared(trainer))
-
-    for worker in range(workers):
-        send(worker)
-    with progress_bar(trainer.batches, trainer.config.batch, progress) as batches:
-        for _ in batches:
-            worker, sent = _received(trainer, pool)
-            while sent is None:
-                replaced, in_a_row = replaced + 1, in_a_row + 1
-                if in_a_row > RETRIES:
-                    raise ChildProcessError(f"{in_a_row} workers were lost one after the other")
-                warnings.warn(f"worker {worker} was lost; another begins", stacklevel=2)
-                send(worker)
-                worker, sent = _received(trainer, pool)
-            in_a_row = 0
-            before, updates = versions[worker]
-            lags = {"lag": learnt - before, "lag_updates": trainer.updates - updates}
-            _take(trainer, sent)
-            for name, value in {**lags, "replaced": replaced}.items():
-                trainer.curves.setdefault(name, []).append(float(value))
-            learnt, elsewhere = learnt + 1, elsewhere + sent.cpu_seconds
-            if callback is not None:
-                callback(trainer.played, trainer.policy)
-            if not trainer.finished:
-                send(worker)
-    seconds = time.process_time() - started + elsewhere
-    return AsyncResult(
-        trainer.policy, trainer.curves, trainer.steps, seconds, trainer.updates,
-        workers=workers, replaced=replaced,
-    )  # fmt: skip
+    if trainer.replicas.stacked:
+        raise _validate.fail(
+            "policy", "one that is not stacked, for workers", len(trainer.replicas)
+        )
+    device = next(trainer.policy.parameters()).device
+    if device.type != "cpu":
+        raise _validate.fail("policy", "one on the processor, for workers", device)
+    ray = import_ray("workers")
+    with connected(ray, workers), RayPool(ray, trainer, seed, workers) as pool:
+        yield Learner(trainer, pool, workers)
 
 
-def _take(trainer: Trainer, sent: Sent) -> None:
-    """One batch, learnt from or applied, whichever version of the policy it is of."""
-    trainer.begin()
-    if isinstance(sent.batch, Rollout):
-        trainer.learn(sent.batch)
-        return
-    apply(trainer, sent.batch)
-    if not finite(trainer.policy.parameters()):
-        raise trainer.set_back("updated parameters")
+class Learner:
+    """A trainer that plays nothing itself, and learns from whoever is ready.
 
+    Args:
+        trainer: of the policy.
+        pool: the workers.
+        workers: how many.
 
-def _received(trainer: Trainer, pool: Pool) -> tuple[int, Sent | None]:
-    """Of whoever is ready; what diverged there has diverged here."""
-    try:
-        return pool.receive()
-    except TrainingDiverged as error:
+    Attributes:
+        replaced: the workers that were lost.
+        cpu_seconds: processor time of the workers, for what was learnt from.
+    """
+
+    def __init__(self, trainer: Trainer, pool: Pool, workers: int) -> None:
+        self.trainer, self.pool = trainer, pool
+        self.learnt = 0
+        self.replaced = int(trainer.curves.get("replaced", [0])[-1])
+        self.cpu_seconds = 0.0
+        self.sent: dict[int, tuple[int, int]] = {}
+        for worker in range(workers):
+            self._send(worker)
+
+    def step(self) -> None:
+        """Learn from the next batch that is there, and send what came of it to who made it.
+
+        Raises:
+            ChildProcessError, TrainingDiverged: see :func:`train_async`.
+        """
+        trainer = self.trainer
+        worker, sent = self._receive()
+        learnt, updates = self.sent[worker]
+        lags = {"lag": self.learnt - learnt, "lag_updates": trainer.updates - updates}
         trainer.begin()
-        raise trainer.set_back(error.term) from error
+        if isinstance(sent.batch, Rollout):
+            trainer.learn(sent.batch)
+        else:
+            apply(trainer, sent.batch)
+            if not finite(trainer.policy.parameters()):
+                raise trainer.set_back("updated parameters")
+        for name, value in {**lags, "replaced": self.replaced}.items():
+            trainer.curves.setdefault(name, []).append(float(value))
+        self.learnt += 1
+        self.cpu_seconds += sent.cpu_seconds
+        if not trainer.finished:
+            self._send(worker)
+
+    def summary(self) -> dict[str, Any]:
+        """What stands beside the results of an asynchronous run, as plain data."""
+        lags = self.trainer.curves["lag"]
+        return {
+            "workers": len(self.sent),
+            "nodes": self.pool.nodes,
+            "replaced": self.replaced,
+            "lag_mean": round(sum(lags) / len(lags), 3),
+            "lag_max": max(lags),
+        }
+
+    def _send(self, worker: int) -> None:
+        self.sent[worker] = self.learnt, self.trainer.updates
+        self.pool.send(worker, shared(self.trainer))
+
+    def _receive(self) -> tuple[int, Sent]:
+        """Of whoever is ready; what diverged there has diverged here."""
+        for _ in range(RETRIES + 1):
+            try:
+                worker, sent = self.pool.receive()
+            except TrainingDiverged as error:
+                self.trainer.begin()
+                raise self.trainer.set_back(error.term) from error
+            if sent is not None:
+                return worker, sent
+            self.replaced += 1
+            warnings.warn(f"worker {worker} was lost; another begins", stacklevel=3)
+            self._send(worker)
+        raise ChildProcessError(f"{RETRIES + 1} workers were lost one after the other")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from entropy_rl import _validate
-from entropy_rl.algorithms import OnPolicyConfig
+from entropy_rl.algorithms import OnPolicyConfig, Trainer
 from entropy_rl.distributed.worker import Sent, Shared, Worker, sends_rollouts
-from entropy_rl.envs import Core
 
 # Odd, so that all multiples below 2⁶³ differ; the golden ratio's, so that they lie far apart.
 _STRIDE = 0x9E3779B97F4A7C15
@@ -27,27 +26,24 @@ class RayPool:
 
     Args:
         ray: the module, connected.
-        env: of all.
-        policy: of all; copied.
-        config: of all.
+        trainer: whose environment, policy and configuration they have, as copies.
         seed: of the training; each that is begun, also in the place of one that was lost, has a
-            stream of its own (:func:`seed_of`).
+            stream of its own (:func:`seed_of`), and so where a training goes on.
         workers: how many.
 
     Raises:
         ValueError: more workers than the cluster has CPUs.
     """
 
-    def __init__(
-        self, ray: Any, env: Core[Any], policy: Any, config: OnPolicyConfig, seed: int, workers: int
-    ) -> None:
+    def __init__(self, ray: Any, trainer: Trainer, seed: int, workers: int) -> None:
         cpus = int(ray.cluster_resources().get("CPU", 0))
         if workers > cpus:
             raise _validate.fail("workers", f"at most the cluster's {cpus} CPUs", workers)
-        self.ray, self.seed, self.made = ray, seed, 0
-        self.parts = env, policy, config
+        self.ray, self.seed, self.made = ray, seed, trainer.updates
+        self.parts = trainer.env, trainer.policy, trainer.config
         self.kind = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(Worker)
         self.pending: dict[Any, int] = {}
+        self.nodes = sum(node["Alive"] for node in ray.nodes())
         self.actors = [self._begin() for _ in range(workers)]
 
     def __enter__(self) -> RayPool:

@@ -84,9 +84,12 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
         ChildProcessError: the workers of one run were killed more than :data:`RETRIES` times.
         ConnectionError: no cluster answers at ``RAY_ADDRESS``, for which Ray waits a quarter of an
             hour, or none could be begun here.
-        ValueError: Ray is not installed; a GPU is needed and the cluster has none.
+        ValueError: Ray is not installed; a GPU is needed and the cluster has none; a run that has
+            workers of its own, for which a task of a full cluster would wait for ever.
         ValueError, OSError: what ``work`` raises.
     """
+    if any(spec.workers for spec in specs):
+        raise _validate.fail("backend", "'loky', for runs with workers of their own", "'ray'")
     ray = import_ray("backend")
     died = (
         ray.exceptions.WorkerCrashedError,

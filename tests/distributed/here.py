@@ -11,26 +11,26 @@ class InTurn:
     With W of them every batch but the first W is made with parameters W - 1 batches old.
     """
 
-    nodes = 1
+    nodes, replaced = 1, 0
 
     def __init__(self, trainer, seeds):
         parts = trainer.env, trainer.policy, trainer.config
         self.workers = [Worker(*parts, seed) for seed in seeds]
-        self.ready = []
+        self.ready = [(worker, None) for worker in range(len(seeds))]
 
     def send(self, worker, state):
         self.ready.append((worker, state))
 
     def receive(self):
         worker, state = self.ready.pop(0)
-        return worker, self.workers[worker].contribute(state)
+        return worker, state and self.workers[worker].contribute(state)
 
 
 def train_in_turn(env, policy, config, seed, seeds):
     """As ``train_async``, deterministic, with workers that have these seeds; its trainer."""
     check_config(config, len(seeds))
     trainer = Trainer(env, policy, config, seed)
-    learner = Learner(trainer, InTurn(trainer, seeds), len(seeds))
+    learner = Learner(trainer, InTurn(trainer, seeds))
     finish(learner)
     return trainer
 

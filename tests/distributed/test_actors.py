@@ -12,6 +12,7 @@ import torch
 from entropy_rl.algorithms import TrainingDiverged, preset
 from entropy_rl.distributed import train_async
 from entropy_rl.envs import Pendulum
+from entropy_rl.experiments import ASYNCHRONOUS, Store, label, run_spec
 from entropy_rl.experiments.pendulum import pendulum_preset
 from two_nodes import two_nodes
 
@@ -111,3 +112,27 @@ def test_soft_actors_are_patient(cluster):
     env, policy = chosen.make(0)
     train_async(env, policy, chosen.config, 0, workers=2)
     assert env.closed_form(policy)["expected_reward"] > 1.8
+
+
+def test_a_training_by_name_says_how_far_its_workers_were_behind(cluster, capsys, tmp_path):
+    from entropy_rl.cli import main
+
+    asked = ["train", "patience", "--algorithm", "simpala", "--entropy", "unbiased_gradient"]
+    assert main([*asked, "--workers", "2", "--quiet", "--result", str(tmp_path / "r.json")]) == 2
+    assert "minibatches: expected 1" in capsys.readouterr().err
+    asked = ["train", "pendulum", "--algorithm", "sppo40", "--episodes", "64", "--workers", "2"]
+    assert main([*asked, "--evaluation-episodes", "4", "--quiet"]) == 0
+    shown = capsys.readouterr().out
+    assert "2 workers, 0 replaced; a batch was made with parameters" in shown
+
+
+@pytest.mark.parametrize("row", ["a2c", "impala"])
+def test_a_declared_run_is_made_on_both_nodes_and_stored(row, cluster, tmp_path):
+    spec = ASYNCHRONOUS.runs("quick")[label(algorithm=row, seed=0)]
+    store = Store(tmp_path)
+    run_spec(spec, store)
+    run = store.load(spec.hash)
+    said = run.record["asynchronous"]
+    assert (said["workers"], said["nodes"], said["replaced"]) == (2, 2, 0)
+    assert 0 <= said["lag_mean"] <= said["lag_max"]
+    assert run.record["updates"] == 4

@@ -1,7 +1,6 @@
 """The learner and its workers, in one process and in a fixed order."""
 
 import copy
-import itertools
 import pickle
 
 import pytest
@@ -17,7 +16,7 @@ from entropy_rl.algorithms import (
     train,
 )
 from entropy_rl.distributed import train_async
-from entropy_rl.distributed.learner import RETRIES, Learner, learner_of
+from entropy_rl.distributed.learner import Learner, learner_of
 from entropy_rl.distributed.pool import seed_of
 from entropy_rl.distributed.worker import Worker, gradients_of, recorded, shared
 from entropy_rl.experiments.pendulum import pendulum_preset
@@ -170,7 +169,7 @@ def test_v_trace_is_given_the_ratios_to_the_policy_that_acted(monkeypatch):
         learn(rollout)
 
     monkeypatch.setattr(trainer, "learn", watched)
-    learner = Learner(trainer, InTurn(trainer, [1, 2, 3]), 3)
+    learner = Learner(trainer, InTurn(trainer, [1, 2, 3]))
     finish(learner)
     for k, (rollout, log_rho) in enumerate(seen):
         acted = versions[max(0, k - 2)]
@@ -198,52 +197,12 @@ def test_a_rollout_leaves_the_process_without_its_graph():
     assert (there.version, len(there)) == (rollout.version, len(rollout))
 
 
-class Mortal(InTurn):
-    """Of which those that are asked at these times, counted from 0, are lost."""
-
-    def __init__(self, trainer, seeds, dies):
-        super().__init__(trainer, seeds)
-        self.dies, self.asked = dies, itertools.count()
-
-    def receive(self):
-        worker, sent = super().receive()
-        return worker, None if next(self.asked) in self.dies else sent
-
-
-def test_a_worker_that_is_lost_is_asked_again_and_counted():
-    chosen = CHOSEN["a2c"]
-    env, policy = chosen.make(0)
-    trainer = Trainer(env, policy, chosen.config, 0)
-    learner = Learner(trainer, Mortal(trainer, [1, 2], {1, 2, 5}), 2)
-    with pytest.warns(UserWarning, match=r"worker \d was lost; another begins"):
-        finish(learner)
-    assert trainer.curves["replaced"] == [0, 2, 2, 3, 3]
-    assert learner.replaced == 3
-    assert trainer.played == 40
-    assert learner.cpu_seconds > 0
-
-
-def test_workers_that_are_lost_one_after_the_other_end_the_training():
-    chosen = CHOSEN["a2c"]
-    env, policy = chosen.make(0)
-    trainer = Trainer(env, policy, chosen.config, 0)
-    learner = Learner(trainer, Mortal(trainer, [1, 2], set(range(2, 3 + RETRIES))), 2)
-    learner.step()
-    learner.step()
-    with (
-        pytest.warns(UserWarning, match=r"was lost"),
-        pytest.raises(ChildProcessError, match=r"4 workers were lost one after the other"),
-    ):
-        learner.step()
-    assert trainer.played == 16
-
-
 @pytest.mark.parametrize("row", ["a2c", "simpala"])
 def test_what_diverges_anywhere_sets_the_learner_back(row):
     chosen = pendulum_preset(row).but(**SHORT, learning_rate=1e38)
     env, policy = chosen.make(0)
     trainer = Trainer(env, policy, chosen.config, 0)
-    learner = Learner(trainer, InTurn(trainer, [1, 2]), 2)
+    learner = Learner(trainer, InTurn(trainer, [1, 2]))
     with pytest.raises(TrainingDiverged) as caught:
         finish(learner)
     assert torch.isfinite(parameters(policy)).all()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,8 +16,6 @@ from entropy_rl.distributed.cluster import connected, import_ray
 from entropy_rl.distributed.pool import RayPool
 from entropy_rl.distributed.worker import Sent, Shared, apply, sends_rollouts, shared
 from entropy_rl.envs import Core
-
-RETRIES = 3
 
 
 @dataclass(frozen=True)
@@ -48,15 +45,21 @@ class AsyncResult(TrainResult):
 
 
 class Pool(Protocol):
-    """Workers, wherever they are: on so many ``nodes``."""
+    """Workers, wherever they are.
+
+    Attributes:
+        nodes: on how many machines.
+        replaced: how many were lost and begun anew.
+    """
 
     nodes: int
+    replaced: int
 
     def send(self, worker: int, state: Shared) -> None:
         """Give a worker parameters, and ask for a batch."""
 
     def receive(self) -> tuple[int, Sent | None]:
-        """Whoever is ready, and what it made; None if it was lost, and another is in its place."""
+        """Whoever is ready, and what it made; None of one that begins, and has no parameters."""
 
 
 def train_async(
@@ -159,7 +162,7 @@ def learner_of(trainer: Trainer, seed: int, workers: int) -> Iterator[Learner]:
         raise _validate.fail("policy", "one on the processor, for workers", device)
     ray = import_ray("workers")
     with connected(ray, workers), RayPool(ray, trainer, seed, workers) as pool:
-        yield Learner(trainer, pool, workers)
+        yield Learner(trainer, pool)
 
 
 class Learner:
@@ -168,21 +171,22 @@ class Learner:
     Args:
         trainer: of the policy.
         pool: the workers.
-        workers: how many.
 
     Attributes:
-        replaced: the workers that were lost.
         cpu_seconds: processor time of the workers, for what was learnt from.
     """
 
-    def __init__(self, trainer: Trainer, pool: Pool, workers: int) -> None:
+    def __init__(self, trainer: Trainer, pool: Pool) -> None:
         self.trainer, self.pool = trainer, pool
         self.learnt = 0
-        self.replaced = int(trainer.curves.get("replaced", [0])[-1])
+        self.before = int(trainer.curves.get("replaced", [0])[-1])
         self.cpu_seconds = 0.0
         self.sent: dict[int, tuple[int, int]] = {}
-        for worker in range(workers):
-            self._send(worker)
+
+    @property
+    def replaced(self) -> int:
+        """The workers that were lost since the training began."""
+        return self.before + self.pool.replaced
 
     def step(self) -> None:
         """Learn from the next batch that is there, and send what came of it to who made it.
@@ -225,7 +229,7 @@ class Learner:
 
     def _receive(self) -> tuple[int, Sent]:
         """Of whoever is ready; what diverged there has diverged here."""
-        for _ in range(RETRIES + 1):
+        while True:
             try:
                 worker, sent = self.pool.receive()
             except TrainingDiverged as error:
@@ -233,7 +237,4 @@ class Learner:
                 raise self.trainer.set_back(error.term) from error
             if sent is not None:
                 return worker, sent
-            self.replaced += 1
-            warnings.warn(f"worker {worker} was lost; another begins", stacklevel=3)
             self._send(worker)
-        raise ChildProcessError(f"{RETRIES + 1} workers were lost one after the other")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from entropy_rl import _validate
 from entropy_rl.algorithms import OnPolicyConfig, Trainer
 from entropy_rl.distributed.worker import Sent, Shared, Worker, sends_rollouts
+
+RETRIES = 3
 
 # Odd, so that all multiples below 2⁶³ differ; the golden ratio's, so that they lie far apart.
 _STRIDE = 0x9E3779B97F4A7C15
@@ -42,15 +45,18 @@ class RayPool:
         self.ray, self.seed, self.made = ray, seed, trainer.updates
         self.parts = trainer.env, trainer.policy, trainer.config
         self.kind = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(Worker)
-        self.pending: dict[Any, int] = {}
         self.nodes = sum(node["Alive"] for node in ray.nodes())
-        self.actors = [self._begin() for _ in range(workers)]
+        self.replaced = self.in_a_row = 0
+        self.pending: dict[Any, int] = {}
+        self.actors: dict[int, Any] = {}
+        for worker in range(workers):
+            self._begin(worker)
 
     def __enter__(self) -> RayPool:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for actor in self.actors:
+        for actor in self.actors.values():
             self.ray.kill(actor)
 
     def send(self, worker: int, state: Shared) -> None:
@@ -58,25 +64,42 @@ class RayPool:
         self.pending[self.actors[worker].contribute.remote(state)] = worker
 
     def receive(self) -> tuple[int, Sent | None]:
-        """Whoever is ready, and what it made; None if it was lost, and another is in its place.
+        """Whoever is ready, and what it made; None of one that begins, and has no parameters.
+
+        A worker begins when its process stands, or parameters would be old before they are read.
 
         Raises:
+            ChildProcessError: more than :data:`RETRIES` were lost without a batch between them.
             ValueError, TrainingDiverged: what a worker raises.
         """
-        (ready,), _ = self.ray.wait(list(self.pending))
-        worker = self.pending.pop(ready)
-        lost = self.ray.exceptions.RayActorError, self.ray.exceptions.ObjectLostError
-        try:
-            return worker, self.ray.get(ready)
-        except self.ray.exceptions.RayTaskError as error:
-            raise error.cause from error
-        except lost:
-            self.ray.kill(self.actors[worker])
-            self.actors[worker] = self._begin()
-            return worker, None
+        exceptions = self.ray.exceptions
+        while True:
+            (ready,), _ = self.ray.wait(list(self.pending))
+            worker = self.pending.pop(ready)
+            try:
+                sent = self.ray.get(ready)
+            except exceptions.RayTaskError as error:
+                raise error.cause from error
+            except (exceptions.RayActorError, exceptions.ObjectLostError) as error:
+                self._replace(worker, error)
+                continue
+            if sent is not None:
+                self.in_a_row = 0
+            return worker, sent
 
-    def _begin(self) -> Any:
+    def _replace(self, worker: int, error: Exception) -> None:
+        self.replaced += 1
+        self.in_a_row += 1
+        if self.in_a_row > RETRIES:
+            message = f"{self.in_a_row} workers were lost without a batch between them"
+            raise ChildProcessError(message) from error
+        warnings.warn(f"worker {worker} was lost; another begins", stacklevel=2)
+        self.ray.kill(self.actors[worker])
+        self._begin(worker)
+
+    def _begin(self, worker: int) -> None:
         env, policy, config = self.parts
         seed = seed_of(self.seed, self.made, config)
         self.made += 1
-        return self.kind.remote(env, policy, config, seed)
+        self.actors[worker] = self.kind.remote(env, policy, config, seed)
+        self.pending[self.actors[worker].begin.remote()] = worker

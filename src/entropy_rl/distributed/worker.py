@@ -74,6 +74,9 @@ class Worker:
     def __init__(self, env: Core[Any], policy: Any, config: OnPolicyConfig, seed: int) -> None:
         self.trainer = Trainer(env, copy.deepcopy(policy), config, seed)
 
+    def begin(self) -> None:
+        """It is there."""
+
     def contribute(self, shared: Shared) -> Sent:
         """Play a batch with the parameters that are sent; the rollout, or the gradients on it.
 

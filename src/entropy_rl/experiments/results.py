@@ -73,8 +73,10 @@ def staleness(run: StoredRun) -> str | None:
     Bits are asked for on the processor that made the run. On another one, or under other versions,
     sums are rounded in another order and the draws part after some twenty updates; there, and on a
     GPU, where sums have no order, the first batch has to move the parameters alike, and the first
-    two to give like curves.
+    two to give like curves. Asynchronous runs, whose numbers come once, are never stale.
     """
+    if run.spec.workers:
+        return None
     then, now = run.record["first_updates"], beginning(run.spec)
     if now == then:
         return None

@@ -26,11 +26,11 @@ from entropy_rl.policies import POLICIES, family_options, stack_policies
 FORMAT = "entropy_rl.run/1"
 DEVICES = ("cpu", "cuda")
 
-# What was added after the format was fixed, under "run" (the spec's own), "config" (of the on-policy loop), "off_policy",
-# "evaluation", or the name of an environment, of a policy, or of an algorithm whose row has a new
-# option, each with the value that means what runs did before it existed. At that value it is not
-# written, so that a new field changes the hash of no run that is stored. A value here is not a
-# default: it may never change.
+# What was added after the format was fixed, under "run" (the spec's own), "config" (of the
+# on-policy loop), "off_policy", "evaluation", or the name of an environment, of a policy, or of an
+# algorithm whose row has a new option, each with the value that means what runs did before it
+# existed. At that value it is not written, so that a new field changes the hash of no run that is
+# stored. A value here is not a default: it may never change.
 LATER: dict[str, dict[str, Any]] = {
     "run": {"workers": 0},
     "config": {

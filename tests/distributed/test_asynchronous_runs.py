@@ -18,6 +18,7 @@ from entropy_rl.experiments import (
     backends,
     beginning,
     label,
+    results,
     run_spec,
     runner,
 )
@@ -75,7 +76,9 @@ def test_what_workers_cannot_do_is_refused_in_the_spec(changes, message):
 
 
 @pytest.mark.parametrize("row", ["sa2c", "simpala"])
-def test_a_run_is_stored_with_its_lag_and_is_not_asked_for_again(row, tmp_path, in_turn, capsys):
+def test_a_run_is_stored_with_its_lag_and_is_not_asked_for_again(
+    row, tmp_path, in_turn, capsys, monkeypatch
+):
     store = Store(tmp_path / "liu2020")
     run_spec(spec(row), store)
     run = store.load(spec(row).hash)
@@ -85,6 +88,7 @@ def test_a_run_is_stored_with_its_lag_and_is_not_asked_for_again(row, tmp_path, 
     assert run.curves["lag"].tolist() == [0, 1, 1, 1]
     assert run.record["first_updates"] is None
     assert (run.record["steps"], run.record["updates"]) == (16 * 16, 4)
+    monkeypatch.setattr(results, "beginning", lambda spec: {"updates": 20})  # another one
     assert staleness(run) is None
     assert report(tmp_path, "quick", stale=True)
     shown = capsys.readouterr().out
@@ -123,7 +127,7 @@ def test_a_task_of_a_cluster_does_not_wait_for_workers_of_its_own():
 
 
 @pytest.mark.parametrize(("plain", "soft"), TWINS)
-def test_twins_differ_by_their_name_alone_and_from_one_process_by_the_batch(plain, soft):
+def test_twins_differ_by_their_name_alone_and_from_one_process_by_batch_and_rate(plain, soft):
     for seed in range(3):
         one, two = (
             ASYNCHRONOUS.runs("paper")[label(algorithm=row, seed=seed)].to_json()
@@ -133,8 +137,8 @@ def test_twins_differ_by_their_name_alone_and_from_one_process_by_the_batch(plai
         assert one == two
         alone = PENDULUM.runs("paper")[label(algorithm=soft, seed=seed)].to_json()
         assert two.pop("workers") == 2
-        sizes = [(x["config"].pop("batch"), x["config"].pop("episodes")) for x in (two, alone)]
-        assert sizes == [(32, 62464), (64, 62464)]
+        changed = [[x["config"].pop(k) for k in ("batch", "learning_rate")] for x in (two, alone)]
+        assert changed == [[32, 0.001], [64, 0.003]]
         assert alone["config"].pop("algorithm") == soft
         assert two == alone
 
@@ -143,4 +147,6 @@ def test_the_specs_are_fixed():
     """Changed on purpose only: its runs would have to be made again."""
     assert len(ASYNCHRONOUS.runs("paper")) == 3 * len(ROWS)
     text = "".join(spec.canonical for spec in ASYNCHRONOUS.runs("paper").values())
-    assert hashlib.sha256(text.encode()).hexdigest() == ("fixed")
+    assert hashlib.sha256(text.encode()).hexdigest() == (
+        "fc71f57fda420cdd75c527290532ff53c838ac91d290d054266e29e5dad8ddd8"
+    )

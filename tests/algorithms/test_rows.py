@@ -98,18 +98,34 @@ def test_clipped_epochs_learn(algorithm, entropy, grouping):
         ("sa2c", "smoothed"),
         ("impala", "unbiased_gradient"),
         ("simpala", "unbiased_gradient"),
+        ("simpala_uncorrected", "unbiased_gradient"),
     ],
 )
 def test_a_row_of_score_functions_learns(algorithm, entropy):
     assert learnt(algorithm, entropy, episodes=6_400) > 4.5
 
 
-@pytest.mark.parametrize("algorithm", ["impala", "simpala"])
+@pytest.mark.parametrize("algorithm", ["impala", "simpala", "simpala_uncorrected"])
 @pytest.mark.parametrize("option", ["minibatches", "epochs"])
 def test_ratios_that_would_be_old_are_refused(algorithm, option):
     changes = {"algorithm": algorithm, "entropy": "unbiased_gradient", option: 2}
     with pytest.raises(ValueError, match=f"{option}: expected 1 for '{algorithm}'"):
         dataclasses.replace(QUICK, baseline="value", **changes)
+
+
+@pytest.mark.parametrize("lag", [0, 2])
+def test_the_uncorrected_row_is_the_corrected_one_until_its_actor_lags(lag):
+    """Float64, three batches: to rounding, and then no longer from the first that is played late."""
+    moved = []
+    for algorithm in ("simpala", "simpala_uncorrected"):
+        config = dataclasses.replace(
+            WALK, algorithm=algorithm, entropy="exact", minibatches=1, lag=lag, precision="float64"
+        )
+        trainer = Trainer(Corridor(), policy_for(Corridor()).double(), config, 0)
+        for _ in range(3):
+            trainer.step()
+        moved.append(torch.cat([p.detach().flatten() for p in trainer.policy.parameters()]))
+    assert torch.allclose(*moved, atol=1e-9) == (lag == 0)
 
 
 def test_the_reference_lists_every_row():

@@ -31,9 +31,10 @@ def returns(algorithm, seeds):
     return [run.of(seed).metric("greedy_reward") for seed, run in zip(seeds, runs, strict=True)]
 
 
-def test_every_row_but_reinforce_is_there():
-    assert {*CLIPPED, *TRUSTED, *SCORES} == ALGORITHMS.keys() - {"reinforce"}
-    for row in ALGORITHMS.keys() - {"reinforce"}:
+def test_every_row_is_there_but_reinforce_and_what_is_for_lags_alone():
+    rows = ALGORITHMS.keys() - {"reinforce", "simpala_uncorrected"}
+    assert {*CLIPPED, *TRUSTED, *SCORES} == rows
+    for row in rows:
         assert list(specs(row)) == list(range(3 if row in SCORES else 10))
 
 

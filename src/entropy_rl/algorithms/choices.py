@@ -142,6 +142,14 @@ ALGORITHMS: dict[str, Algorithm] = {
     "simpala": Algorithm(
         "v_trace", "score_of_weighted", "soft_apart", _V_TRACE, source="liu2020, §3.2"
     ),
+    # On policy the same as "simpala"; behind a lag the actions count as if they were its own.
+    "simpala_uncorrected": Algorithm(
+        "gae",
+        "score_of_weighted",
+        "soft_apart",
+        {"lambda": Option(1.0, 0.0, 1.0)},
+        source="Espeholt et al. 2018, §5.2.2",
+    ),
 }
 
 

@@ -73,8 +73,8 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-# Of the quick tier: two batches of four stretches or episodes.
-_SMALL = {"episodes": 8, "batch": 4, "epochs": 1, "minibatches": 1, "baseline_minibatches": 1}
+# Of a quick tier: two batches of four stretches or episodes.
+SMALL = {"episodes": 8, "batch": 4, "epochs": 1, "minibatches": 1, "baseline_minibatches": 1}
 
 
 def pendulum_preset(algorithm: str) -> Preset:
@@ -95,7 +95,7 @@ def _paper(algorithm: str, seed: int) -> RunSpec:
 
 
 def _quick(algorithm: str, seed: int) -> RunSpec:
-    chosen = pendulum_preset(algorithm).but(**_SMALL)
+    chosen = pendulum_preset(algorithm).but(**SMALL)
     return RunSpec.of(chosen, seed, EvaluationSpec(4, 50, greedy=True))
 
 
@@ -154,7 +154,7 @@ STAGGER = register_experiment(
                 for seed in seeds
             }
             for tier, small, seen, seeds in (
-                ("quick", _SMALL, (4, 50), range(2)),
+                ("quick", SMALL, (4, 50), range(2)),
                 ("paper", {}, (256, _LONG), range(5)),
             )
         },

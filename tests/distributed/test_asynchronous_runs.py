@@ -3,7 +3,9 @@
 import dataclasses
 import hashlib
 import json
+import statistics
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from here import InTurn
@@ -26,6 +28,7 @@ from entropy_rl.experiments.asynchronous import ROWS, asynchronous_preset
 from entropy_rl.experiments.pendulum import pendulum_preset
 from entropy_rl.experiments.results import report, staleness
 
+STORED = Store(Path(__file__).parents[2] / "data" / "runs" / "liu2020")
 TWINS = (("a2c", "sa2c"), ("impala", "simpala"))
 
 
@@ -141,6 +144,22 @@ def test_twins_differ_by_their_name_alone_and_from_one_process_by_batch_and_rate
         assert changed == [[32, 0.001], [64, 0.003]]
         assert alone["config"].pop("algorithm") == soft
         assert two == alone
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_is_stored_has_learnt(row):
+    """Median return over the 256 starts above -300, of every seed that is stored."""
+    runs = [
+        run for spec in ASYNCHRONOUS.seeds("paper", label(algorithm=row)).values()
+        if (run := STORED.find(spec)) is not None
+    ]  # fmt: skip
+    if not runs:
+        pytest.skip("not run yet")
+    for run in runs:
+        assert len(run.scores) == 256
+        assert statistics.median(run.scores.tolist()) > -300
+        assert run.record["asynchronous"]["workers"] == 2
+        assert run.record["asynchronous"]["lag_mean"] > 0
 
 
 def test_the_specs_are_fixed():

@@ -81,7 +81,7 @@ def train_async(
 
     Asynchronous: which batch comes first is the machines' doing, and the same seed does not give
     the same numbers. One worker never lags, and then it does: those of
-    :func:`entropy_rl.algorithms.training.train` where gradients are sent.
+    :func:`entropy_rl.algorithms.train` where gradients are sent.
 
     The cluster is the one that this process is connected to, or the one that ``RAY_ADDRESS`` names,
     or else one of ``workers`` CPUs on this machine that ends with the training. A worker or a node

@@ -115,7 +115,7 @@ def test_ratios_that_would_be_old_are_refused(algorithm, option):
 
 @pytest.mark.parametrize("lag", [0, 2])
 def test_the_uncorrected_row_is_the_corrected_one_until_its_actor_lags(lag):
-    """Float64, three batches: to rounding, and then no longer from the first that is played late."""
+    """In float64, over three batches; with a lag the third is not."""
     moved = []
     for algorithm in ("simpala", "simpala_uncorrected"):
         config = dataclasses.replace(

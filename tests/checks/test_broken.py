@@ -327,6 +327,12 @@ BREAKAGES = [
     ("liu2020.variance.clipped_action", GaussianPolicy, "_log_std", only_local),
     ("liu2020.variance.clipped_action", clipped, "_mass_entropy", nothing),
     ("liu2020.variance.clipped_action", clipped_action, "clipped_entropy", without_its_masses),
+    (
+        "liu2020.clipped_score",
+        GaussianConditionals,
+        "component_log_probs",
+        property(a_wider_density),
+    ),
 ]
 
 

@@ -74,7 +74,7 @@ def test_the_specs_of_the_stored_runs_are_fixed():
     text = "".join(s.canonical for x in (PENDULUM, STAGGER) for s in x.runs("paper").values())
     assert (
         hashlib.sha256(text.encode()).hexdigest()
-        == "d5e951d6f673dea6c718203a425b3b39bd29330ab51119a36ceca5cfc5d5d080"
+        == "d65e7c3084bf90bd8aadc1a7e33ad425c3ec53eb98a19c223491fece4105be3c"
     )
 
 
@@ -96,3 +96,9 @@ def test_stored_clipped_rows_swing_up(algorithm):
 @pytest.mark.parametrize("algorithm", TRUSTED)
 def test_stored_trust_regions_swing_up(algorithm):
     assert -185 <= statistics.median(returns(algorithm, range(5))) <= -140
+
+
+@pytest.mark.parametrize("algorithm", SCORES)
+def test_stored_score_functions_swing_up(algorithm):
+    """By a million steps."""
+    assert statistics.median(returns(algorithm, range(3))) > -300

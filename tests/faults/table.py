@@ -35,6 +35,8 @@ ASKED = (
 )
 SOFT_LOSSES = "tests/losses/test_soft_losses.py::"
 SQUASHED = "tests/policies/test_squashed.py::"
+GAUSSIAN = "tests/policies/test_gaussian.py::"
+AUTHORS = "tests/experiments/test_pendulum_authors.py::"
 STRETCHES = TARGETS + "test_targets_of_stretches_equal_the_plain_loop"
 PLAIN = TARGETS + "test_targets_equal_the_plain_loop"
 COMBINED = USES + "test_an_estimator_is_right_exactly_where_the_use_says_so"
@@ -818,5 +820,43 @@ FAULTS = (
         "    if run.spec.workers:\n        return None\n",
         "",
         (ASYNCHRONOUS + "test_a_run_is_stored_with_its_lag_and_is_not_asked_for_again",),
+    ),
+    Fault(
+        "drawn actions stored for clipped ones",
+        "policies/gaussian.py",
+        "return actions.clamp(low, high)",
+        "return actions",
+        (
+            GAUSSIAN
+            + "test_clipped_actions_are_those_drawn_cut_off_and_scored_where_they_are[softplus]",
+        ),
+    ),
+    Fault(
+        "a mean that goes as far beyond the bounds",
+        "policies/gaussian.py",
+        "(high + low) / 2 + (high - low) / 2 * mean.tanh()",
+        "(high + low) / 2 + (high - low) * mean.tanh()",
+        (GAUSSIAN + "test_a_bounded_mean_is_a_tanh_between_the_bounds",),
+    ),
+    Fault(
+        "a softplus that rounds to 0",
+        "policies/gaussian.py",
+        "torch.where(local < _SMALL, local, ordinary)",
+        "softplus(local).log()",
+        (GAUSSIAN + "test_softplus_is_the_local_scheme_through_another_map",),
+    ),
+    Fault(
+        "a torso with a tanh whatever is asked for",
+        "policies/gaussian.py",
+        "[hidden_size] * layers, between, activate_last=True",
+        "[hidden_size] * layers, nn.Tanh, activate_last=True",
+        (GAUSSIAN + "test_the_torso_has_the_activation_that_is_asked_for",),
+    ),
+    Fault(
+        "one temperature at two scales of the reward",
+        "experiments/pendulum_authors.py",
+        "TEMPERATURES = {3: 0.1, 8: 0.0375}",
+        "TEMPERATURES = {3: 0.0375, 8: 0.0375}",
+        (AUTHORS + "test_the_temperature_is_one_in_units_of_the_reward",),
     ),
 )

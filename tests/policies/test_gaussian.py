@@ -1,14 +1,17 @@
 """The Gaussian policy against the multivariate normal that it is."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from torch import nn
 from torch.distributions import MultivariateNormal, Normal
 
 from entropy_rl.conditionals import ClippedGaussianConditionals, clipped_entropy, concatenate
 from entropy_rl.estimators import crude
-from entropy_rl.policies import GaussianPolicy
+from entropy_rl.policies import GaussianPolicy, make_policy
 from enumeration import F64, box, randomise, seeded
 
 
@@ -21,7 +24,7 @@ def normal(policy, obs):
     return MultivariateNormal(policy.parameters_of(obs)[0], policy.covariance(obs))
 
 
-@pytest.mark.parametrize("variance", ["global", "local", "product", "clipped"])
+@pytest.mark.parametrize("variance", ["global", "local", "product", "clipped", "softplus"])
 @pytest.mark.parametrize("d", [1, 3])
 def test_gaussian_is_the_multivariate_normal(d, variance):
     policy, obs = gaussian(d, variance)
@@ -206,3 +209,71 @@ def test_clipped_entropies_need_bounds():
         GaussianPolicy(box(2), free, clipped_entropy=True)
     with pytest.raises(ValueError, match="low: expected 1 bounds"):
         ClippedGaussianConditionals(*[torch.zeros(3, 1)] * 3, low=(0.0, 1.0), high=(2.0,))
+
+
+def test_softplus_is_the_local_scheme_through_another_map():
+    """σ = log(1 + exp l), from the network whose l is log σ; where exp l is no number, l itself."""
+    policy, obs = gaussian(variance="softplus")
+    local = gaussian()[0].parameters_of(obs)[1]
+    assert {n for n, _ in policy.named_parameters()} == {
+        n for n, _ in gaussian()[0].named_parameters()
+    }
+    assert torch.allclose(policy.parameters_of(obs)[1], local.exp().log1p().log(), atol=1e-14)
+    far = torch.tensor([-800.0, -31.0, -30.0, -29.0, 40.0], dtype=F64, requires_grad=True)
+    log_std = policy._log_std(far)
+    expected = torch.tensor([-800.0, -31.0, -30.0, -29.0, math.log(40.0)], dtype=F64)
+    assert torch.allclose(log_std, expected, atol=1e-12)
+    (slope,) = torch.autograd.grad(log_std.sum(), far)
+    assert torch.allclose(slope[:4], torch.ones(4, dtype=F64), atol=1e-12)
+    assert abs(slope[4] - 1 / 40) < 1e-12
+
+
+def test_the_torso_has_the_activation_that_is_asked_for():
+    for name, kind, other in (("tanh", nn.Tanh, nn.ReLU), ("relu", nn.ReLU, nn.Tanh)):
+        made = make_policy("gaussian", box(2), box(1), layers=2, activation=name)
+        kinds = [type(layer) for layer in made.torso]
+        assert (kinds.count(kind), kinds.count(other)) == (2, 0)
+    with pytest.raises(ValueError, match=r"activation: .*did you mean 'relu'"):
+        GaussianPolicy(box(2), box(1), activation="rellu")
+
+
+def test_a_bounded_mean_is_a_tanh_between_the_bounds():
+    policy, plain = bounded(2, bounded_mean=True), bounded(2)
+    obs = 30 * torch.randn(50, 2, generator=seeded(1), dtype=F64)
+    mean, log_std, lower = policy.parameters_of(obs)
+    free, *others = plain.parameters_of(obs)
+    assert torch.equal(log_std, others[0])
+    assert torch.equal(lower, others[1])
+    low, high = torch.tensor([-1.0, -2.0], dtype=F64), torch.tensor(2.0, dtype=F64)
+    assert torch.allclose(mean, low + (high - low) * torch.special.expit(2 * free), atol=1e-12)
+    assert torch.equal(policy.mode(obs), mean)
+    assert (free < low).any(), "control: the network's own output is not bounded"
+    assert (policy.sample(obs, seeded(2)).actions < low).any(), "nor are the actions"
+
+
+@pytest.mark.parametrize("variance", ["local", "softplus"])
+def test_clipped_actions_are_those_drawn_cut_off_and_scored_where_they_are(variance):
+    policy = bounded(2, variance=variance, clipped_actions=True)
+    plain = bounded(2, variance=variance)
+    obs = torch.randn(40, 2, generator=seeded(1), dtype=F64)
+    chain, drawn = policy.sample(obs, seeded(2)), plain.sample(obs, seeded(2)).actions
+    low, high = torch.tensor([-1.0, -2.0], dtype=F64), torch.full((2,), 2.0, dtype=F64)
+    assert torch.equal(chain.actions, torch.minimum(torch.maximum(drawn, low), high))
+    assert 5 < (chain.actions != drawn).sum() < 75
+    assert not chain.actions.requires_grad
+    given = plain.conditionals(obs, chain.actions)
+    for made in (chain, policy.rsample(obs, seeded(2)), policy.conditionals(obs, chain.actions)):
+        assert torch.equal(made.actions, chain.actions)
+        assert torch.equal(made.component_log_probs, given.component_log_probs)
+        assert torch.equal(made.entropies, given.entropies)
+    outside = plain.conditionals(obs, drawn)
+    assert torch.equal(policy.conditionals(obs, drawn).log_prob, outside.log_prob)
+
+
+@pytest.mark.parametrize("option", ["bounded_mean", "clipped_actions"])
+def test_options_that_read_the_bounds_need_them(option):
+    half = spaces.Box(np.zeros(1), np.full(1, np.inf), (1,), np.float64)
+    with pytest.raises(ValueError, match="action_space: expected a Box with finite bounds"):
+        GaussianPolicy(box(2), half, **{option: True})
+    with pytest.raises(ValueError, match=f"{option}: expected"):
+        GaussianPolicy(box(2), box(1), **{option: "yes"})

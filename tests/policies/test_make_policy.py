@@ -22,7 +22,14 @@ OPTIONS = {
     "lstm": {"hidden_size": 8},
     "mmdp": {"hidden_size": 8, "layers": 2},
     "commnet": {"hidden_size": 8, "rounds": 1, "view": [[0], [1], [0]]},
-    "gaussian": {"hidden_size": 8, "layers": 2},
+    "gaussian": {
+        "hidden_size": 8,
+        "layers": 2,
+        "variance": "softplus",
+        "activation": "relu",
+        "bounded_mean": True,
+        "clipped_actions": True,
+    },
     "squashed": {"hidden_size": 8, "layers": 1},
     "table": {"scale": 2.0},
 }

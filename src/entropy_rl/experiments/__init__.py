@@ -21,6 +21,7 @@ from entropy_rl.experiments.limit import LIMIT
 from entropy_rl.experiments.optimiser import OPTIMISER
 from entropy_rl.experiments.patience import PATIENCE
 from entropy_rl.experiments.pendulum import PENDULUM, STAGGER
+from entropy_rl.experiments.pendulum_authors import AUTHORS
 from entropy_rl.experiments.runner import beginning, run_spec
 from entropy_rl.experiments.sac import SAC, TARGET_ENTROPY
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
@@ -35,6 +36,7 @@ from entropy_rl.experiments.variance import ACTING, VARIANCE
 __all__ = [
     "ACTING",
     "ASYNCHRONOUS",
+    "AUTHORS",
     "BACKENDS",
     "BETA",
     "CRITIC",

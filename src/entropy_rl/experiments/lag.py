@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from entropy_rl.algorithms import Preset
 from entropy_rl.experiments.declaration import (
-    Contrast,
     Experiment,
     Label,
     label,

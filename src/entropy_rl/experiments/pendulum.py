@@ -30,8 +30,9 @@ SOURCE = (
     "does not run away: (S)TRPO 200,000 steps and one natural step a batch, the rows of score "
     "functions a million. SPG, whose returns are not bootstrapped, has whole episodes and the "
     "reward r/8, of which nothing is left to come where the pole stands. Rows and twins have one "
-    "setting. Found on the seeds 0 and 1. Judged on 256 fixed starts, by sampled actions and by "
-    "the mean action, whose return is 'greedy_reward': Gymnasium's reward over 200 steps."
+    "setting. Found on the seeds 0 and 1, the ten epochs of SPG's critic on the seed 100. "
+    "Judged on 256 fixed starts, by sampled actions and by the mean action, whose return is "
+    "'greedy_reward': Gymnasium's reward over 200 steps."
 )
 
 _LONG = 200  # steps of an episode
@@ -68,6 +69,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
         "cap": _LONG,
         "episodes": 32 * 156,
         "minibatches": 4,
+        "baseline_epochs": 10,
         "baseline_minibatches": 8,
     },
 }

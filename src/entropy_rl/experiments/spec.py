@@ -43,7 +43,13 @@ LATER: dict[str, dict[str, Any]] = {
         "baseline_minibatches": None,
     },
     "evaluation": {"exact": False, "greedy": False},
-    "gaussian": {"variance": "local", "clipped_entropy": False},
+    "gaussian": {
+        "variance": "local",
+        "clipped_entropy": False,
+        "activation": "tanh",
+        "bounded_mean": False,
+        "clipped_actions": False,
+    },
 }
 
 

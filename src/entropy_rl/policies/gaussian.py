@@ -8,13 +8,18 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from entropy_rl import _validate
 from entropy_rl.conditionals import ClippedGaussianConditionals, GaussianConditionals
 from entropy_rl.networks import mlp
 from entropy_rl.policies._spaces import action_dimensions, flat_rows, observation_size
 
-VARIANCES = ("global", "local", "product", "clipped")
+VARIANCES = ("global", "local", "product", "clipped")  # liu2020, Table 1
+SCHEMES = (*VARIANCES, "softplus")
+ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
+
+_SMALL = -30.0  # below it log softplus(x) is x, to 10⁻¹³
 
 
 class GaussianPolicy(nn.Module):
@@ -32,6 +37,7 @@ class GaussianPolicy(nn.Module):
     ``local``     l(s)                    scheme 2, local σ
     ``product``   g + l(s)                scheme 3, global σ times local Δσ
     ``clipped``   g - ½ (1 - tanh l(s))   scheme 4, Δσ kept below 1
+    ``softplus``  log log(1 + exp l(s))   scheme 2, as in its authors' code
     ============  ======================  ======================================
 
     Args:
@@ -43,13 +49,21 @@ class GaussianPolicy(nn.Module):
         clipped_entropy: whether its entropies are those of the actions clipped to the bounds of
             ``action_space``, as they act, instead of the Gaussian's, which clipping leaves without
             an upper bound.
+        activation: of the torso, "tanh" or "relu".
+        bounded_mean: whether m(s) is kept within the bounds of ``action_space``, c + h tanh of the
+            network's output with their middle c and half their distance h.
+        clipped_actions: whether :meth:`sample` returns the actions clipped to the bounds of
+            ``action_space`` in place of those that it drew, scored by the density of the latter.
+            That is a bias, kept because the authors of liu2020 have it: E ∇log p(clip A) is not 0,
+            and the score function's gradient is not that of the reward. Nobody needs it: an
+            environment clips what it is given.
 
     Raises:
-        ValueError: a space of another kind, a size below 1, an unknown name; clipped entropies
-            without finite bounds.
+        ValueError: a space of another kind, a size below 1, an unknown name; an option that reads
+            the bounds where there are none.
 
-    Source: zhang2018, Theorem 2 and Appendix B; liu2020, §4.2 (the clip of scheme 4 is that of its
-    authors' code).
+    Source: zhang2018, Theorem 2 and Appendix B; liu2020, §4.2, and the code of its authors (the
+    clip of scheme 4, "softplus", and the last three options).
     """
 
     def __init__(
@@ -60,20 +74,27 @@ class GaussianPolicy(nn.Module):
         layers: int = 1,
         variance: str = "local",
         clipped_entropy: bool = False,
+        activation: str = "tanh",
+        bounded_mean: bool = False,
+        clipped_actions: bool = False,
     ) -> None:
         super().__init__()
-        self.variance = _validate.choice("variance", variance, VARIANCES)
+        self.variance = _validate.choice("variance", variance, SCHEMES)
+        between = ACTIVATIONS[_validate.choice("activation", activation, ACTIVATIONS)]
         _validate.positive_integer("hidden_size", hidden_size)
         _validate.positive_integer("layers", layers)
         self.observation_space, self.action_space = observation_space, action_space
         self.d = action_dimensions(action_space)
         size = observation_size(observation_space)
-        self.torso = mlp([size] + [hidden_size] * layers, nn.Tanh, activate_last=True)
+        self.torso = mlp([size] + [hidden_size] * layers, between, activate_last=True)
         self.head = nn.Linear(hidden_size, 2 * self.d + self.d * self.d)
-        self.bounds: tuple[tuple[float, ...], ...] | None = None
-        if _validate.boolean("clipped_entropy", clipped_entropy):
+        self.clipped_entropy = _validate.boolean("clipped_entropy", clipped_entropy)
+        self.bounded_mean = _validate.boolean("bounded_mean", bounded_mean)
+        self.clipped_actions = _validate.boolean("clipped_actions", clipped_actions)
+        self.bounds: tuple[tuple[float, ...], ...] = ()
+        if clipped_entropy or bounded_mean or clipped_actions:
             self.bounds = _bounds(action_space)
-        if variance != "local":
+        if variance not in ("local", "softplus"):
             self.log_std = nn.Parameter(torch.zeros(self.d))
         self.config: dict[str, Any] = {}
 
@@ -90,12 +111,19 @@ class GaussianPolicy(nn.Module):
         if out.dtype in (torch.bfloat16, torch.float16):
             out = out.float()
         mean, local, lower = out.split([self.d, self.d, self.d * self.d], -1)
+        if self.bounded_mean:
+            low, high = self._bounds_as(mean)
+            mean = (high + low) / 2 + (high - low) / 2 * mean.tanh()
         log_std = self._log_std(local)
         return mean, log_std, lower.unflatten(-1, (self.d, self.d)).tril(-1)
 
     def _log_std(self, local: Tensor) -> Tensor:
         if self.variance == "local":
             return local
+        if self.variance == "softplus":
+            # The logarithm of what rounds to 0 has no gradient.
+            ordinary = softplus(local.clamp(min=_SMALL)).log()
+            return torch.where(local < _SMALL, local, ordinary)
         shared = self.log_std.to(local.dtype).expand_as(local)
         if self.variance == "global":
             return shared
@@ -123,7 +151,7 @@ class GaussianPolicy(nn.Module):
         """
         parameters = self.parameters_of(obs)
         with torch.no_grad():
-            actions = _draw(*parameters, generator)
+            actions = self._acting(_draw(*parameters, generator))
         return self._chain(*parameters, actions)
 
     def rsample(
@@ -140,7 +168,7 @@ class GaussianPolicy(nn.Module):
             generator: the source of randomness, on the policy's device.
         """
         parameters = self.parameters_of(obs)
-        return self._chain(*parameters, _draw(*parameters, generator))
+        return self._chain(*parameters, self._acting(_draw(*parameters, generator)))
 
     def conditionals(self, obs: Tensor, actions: Tensor) -> GaussianConditionals:
         """The chain along given actions ``(*batch, d)``, differentiable.
@@ -152,11 +180,21 @@ class GaussianPolicy(nn.Module):
         _validate.shape("actions", _validate.floating("actions", actions), tuple(mean.shape))
         return self._chain(mean, log_std, lower, actions)
 
+    def _acting(self, actions: Tensor) -> Tensor:
+        if not self.clipped_actions:
+            return actions
+        low, high = self._bounds_as(actions)
+        return actions.clamp(low, high)
+
+    def _bounds_as(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        low, high = self.bounds
+        return x.new_tensor(low), x.new_tensor(high)
+
     def _chain(
         self, mean: Tensor, log_std: Tensor, lower: Tensor, actions: Tensor
     ) -> GaussianConditionals:
         means = mean + (lower @ (actions - mean).unsqueeze(-1)).squeeze(-1)
-        if self.bounds is None:
+        if not self.clipped_entropy:
             return GaussianConditionals(means, log_std, actions, validate_args=False)
         low, high = self.bounds
         return ClippedGaussianConditionals(means, log_std, actions, None, False, low, high)

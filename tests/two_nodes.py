@@ -14,6 +14,10 @@ from entropy_rl.distributed.cluster import OBJECT_STORE_BYTES
 # The folder of the sockets: their paths may have 107 bytes.
 SHORT = "/tmp"
 ENVIRONMENT = ("RAY_TMPDIR", "RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
+# One for all clusters of a process, which keeps the first that it has read.
+TOKEN = secrets.token_hex(16)
+# Of the head, which otherwise takes a node for dead that is only slow.
+PATIENT = {"health_check_timeout_ms": 60_000, "health_check_failure_threshold": 10}
 
 
 # A node whose agents choose their ports dies unless they have within fifteen seconds, which on a
@@ -49,9 +53,7 @@ def two_nodes():
         tempfile.TemporaryDirectory(prefix="r", dir=SHORT) as folder,
         pytest.MonkeyPatch.context() as patch,
     ):
-        for name, value in zip(
-            ENVIRONMENT, (folder, "0", "token", secrets.token_hex(16)), strict=True
-        ):
+        for name, value in zip(ENVIRONMENT, (folder, "0", "token", TOKEN), strict=True):
             patch.setenv(name, value)
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # the workers unpickle from here
         import ray
@@ -59,7 +61,7 @@ def two_nodes():
 
         two = Cluster()
         try:
-            two.add_node(**node(), include_dashboard=False, no_monitor=True)
+            two.add_node(**node(), include_dashboard=False, no_monitor=True, _system_config=PATIENT)
             two.add_node(**node())
             ray.init(two.address, logging_level="error")
             yield two

@@ -16,8 +16,6 @@ SHORT = "/tmp"
 ENVIRONMENT = ("RAY_TMPDIR", "RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
 # One for all clusters of a process, which keeps the first that it has read.
 TOKEN = secrets.token_hex(16)
-# Of the head, which otherwise takes a node for dead that is only slow.
-PATIENT = {"health_check_timeout_ms": 60_000, "health_check_failure_threshold": 10}
 
 
 # A node whose agents choose their ports dies unless they have within fifteen seconds, which on a
@@ -61,7 +59,7 @@ def two_nodes():
 
         two = Cluster()
         try:
-            two.add_node(**node(), include_dashboard=False, no_monitor=True, _system_config=PATIENT)
+            two.add_node(**node(), include_dashboard=False, no_monitor=True)
             two.add_node(**node())
             ray.init(two.address, logging_level="error")
             yield two

@@ -15,7 +15,7 @@ class InTurn:
 
     def __init__(self, trainer, seeds):
         parts = trainer.env, trainer.policy, trainer.config
-        self.workers = [Worker(*parts, seed) for seed in seeds]
+        self.workers, self.each = len(seeds), [Worker(*parts, seed) for seed in seeds]
         self.ready = [(worker, None) for worker in range(len(seeds))]
 
     def send(self, worker, state):
@@ -23,7 +23,7 @@ class InTurn:
 
     def receive(self):
         worker, state = self.ready.pop(0)
-        return worker, state and self.workers[worker].contribute(state)
+        return worker, state and self.each[worker].contribute(state)
 
 
 def train_in_turn(env, policy, config, seed, seeds):

@@ -107,6 +107,17 @@ def test_a_worker_that_is_lost_is_begun_anew_asked_again_and_counted():
     assert curves["replaced"] == [0, 1, 2, 2, 2]
     assert stub.seeds == [seed_of(0, number, config) for number in range(4)]
     assert learner.cpu_seconds > 0
+    said = learner.summary()
+    assert (said["workers"], said["nodes"], said["replaced"]) == (2, 2, 2)
+
+
+def test_a_worker_that_was_too_late_for_any_batch_is_counted_all_the_same():
+    stub = Stub()
+    stub.wait = lambda pending: (pending[-1:], pending[:-1])  # the first never comes
+    learner = training(stub)
+    finish(learner)
+    assert len(learner.sent) == 1
+    assert learner.summary()["workers"] == 2
 
 
 def test_a_worker_that_begins_is_sent_what_is_there_then():

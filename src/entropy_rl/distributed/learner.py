@@ -48,10 +48,12 @@ class Pool(Protocol):
     """Workers, wherever they are.
 
     Attributes:
+        workers: how many.
         nodes: on how many machines.
         replaced: how many were lost and begun anew.
     """
 
+    workers: int
     nodes: int
     replaced: int
 
@@ -216,7 +218,7 @@ class Learner:
         """What stands beside the results of an asynchronous run, as plain data."""
         lags = self.trainer.curves["lag"]
         return {
-            "workers": len(self.sent),
+            "workers": self.pool.workers,
             "nodes": self.pool.nodes,
             "replaced": self.replaced,
             "lag_mean": round(sum(lags) / len(lags), 3),

@@ -46,6 +46,7 @@ class RayPool:
         self.parts = trainer.env, trainer.policy, trainer.config
         self.kind = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(Worker)
         self.nodes = sum(node["Alive"] for node in ray.nodes())
+        self.workers = workers
         self.replaced = self.in_a_row = 0
         self.pending: dict[Any, int] = {}
         self.actors: dict[int, Any] = {}

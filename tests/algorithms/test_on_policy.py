@@ -80,7 +80,8 @@ def test_the_baseline_is_moved_by_its_own_optimiser(name, moved):
     """The first step of either, in closed form; the policy's optimiser is the other one."""
     other = {"adam": "rmsprop", "rmsprop": "adam"}[name]
     config = OnPolicyConfig(optimiser=other, baseline_optimiser=name, baseline_learning_rate=1e-3)
-    baseline = make_baseline(BANDIT.observation_space, config, torch.device("cpu"))
+    working = WorkingCopy(policy_for(BANDIT), "float32")
+    baseline = make_baseline(BANDIT, working, config, torch.device("cpu"))
     before = [p.detach().clone() for p in baseline.network.parameters()]
     baseline.learn(torch.ones(5, 1), torch.linspace(0.0, 3.0, 5))
     for old, new in zip(before, baseline.network.parameters(), strict=True):

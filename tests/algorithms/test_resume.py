@@ -35,7 +35,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("hunt", [HUNT, CRITIC], ids=["smoothed", "critic"])
-@pytest.mark.parametrize("baseline", ["value", "running"])
+@pytest.mark.parametrize("baseline", ["value", "shared", "running"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_training_resumed_from_its_state_ends_with_the_same_numbers(hunt, baseline, precision):
     config = dataclasses.replace(hunt, baseline=baseline, precision=precision)

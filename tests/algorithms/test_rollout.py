@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from entropy_rl.algorithms import OnPolicyConfig, Trainer
+from entropy_rl.algorithms import OnPolicyConfig, Trainer, evaluate
 from entropy_rl.algorithms.rollout import (
     Rollout,
     concatenate_observations,
@@ -13,7 +13,7 @@ from entropy_rl.algorithms.rollout import (
     play_episodes,
     staggered,
 )
-from entropy_rl.envs import HuntersRabbits, Pendulum
+from entropy_rl.envs import HuntersRabbits, Outcome, Pendulum
 from entropy_rl.policies import make_policy
 
 GAME = HuntersRabbits(size=3, hunters=2)
@@ -144,3 +144,45 @@ def test_first_visits_equal_the_loop(rows):
         final_obs=None,
     )
     assert first_visits(rollout).tolist() == expected
+
+
+class Lives(Pendulum):
+    """Eight steps; at the third a life is lost, which is "terminated" and not over."""
+
+    def step(self, state, actions):
+        after, outcome = super().step(state, actions)
+        return after, Outcome(outcome.reward, after.time == 3, self.over(after))
+
+    def over(self, state):
+        return state.time >= self.max_episode_steps
+
+
+def lives():
+    game = Lives(max_episode_steps=8)
+    return game, make_policy("gaussian", game.observation_space, game.action_space)
+
+
+def test_an_episode_that_goes_on_after_a_termination_is_not_begun_anew():
+    game, policy = lives()
+    generator = torch.Generator().manual_seed(1)
+
+    def act(obs):
+        return policy.sample(obs, generator)
+
+    rollout = play_episodes(game, act, 3, 12, 0.9, generator, continuing=True)
+    lost = [t in (2, 10) for t in range(12)]
+    assert (rollout.discount_t == 0).all(1).tolist() == lost
+    assert (rollout.discount_t[[not x for x in lost]] == 0.9).all()
+    assert rollout.cut.all(1).tolist() == [t in (7, 11) for t in range(12)]
+    assert rollout.running.time.tolist() == [4, 4, 4]
+    whole = play_episodes(game, act, 3, 12, 0.9, generator)
+    assert whole.lengths.tolist() == [8, 8, 8]
+    assert (whole.discount_t == 0).all(1).tolist() == [t == 2 for t in range(8)]
+    assert staggered(game, act, 5, 10, generator).time.tolist() == [0, 2, 4, 6, 0]
+
+
+def test_an_episode_that_goes_on_is_judged_to_its_end():
+    game, policy = lives()
+    found = evaluate(game, policy, 4, cap=20)
+    assert found.lengths == (8.0,) * 4
+    assert found.unfinished == 1, "cut by the environment, and not ended where a life was lost"

@@ -227,19 +227,24 @@ def test_list_names_what_the_commands_take(capsys):
     }
     assert {"hunters-small", "bandit"} <= set(names["train PRESET"])
     assert "reinforce" in names["train --algorithm"]
-    assert names["train --policy"] == [*DISCRETE, "gaussian", "squashed", "table"]
+    assert names["train --policy"] == [*DISCRETE, "convolutional", "gaussian", "squashed", "table"]
     assert names["train pendulum-sac --algorithm"] == list(OFF_POLICY_ALGORITHMS)
     assert "unbiased_gradient" in names["train --entropy"]
     assert "zhang2018.thm4" in names["verify CLAIMS"]
     quick = ["--episodes", "16", "--evaluation-episodes", "1", "--quiet"]
-    # One learns from 1,000 steps on, of the other 256 stretches are a batch.
-    least = {"pendulum-sac": "40", "patience": "256"}
+    # One learns from 1,000 steps on, of another 256 stretches are a batch, and one is slow.
+    least = {"pendulum-sac": "40", "patience": "256", "breakout": "8"}
     enough = {game: ["--episodes", number, *quick[2:]] for game, number in least.items()}
     for title, listed in names.items():
         flag = title.removeprefix("train ")
         for name in listed if flag.startswith("--") else ():
             needed = what_a_row_needs(name) if flag == "--algorithm" else []
-            games = {"gaussian": "pendulum", "squashed": "pendulum-sac", "table": "patience"}
+            games = {
+                "convolutional": "breakout",
+                "gaussian": "pendulum",
+                "squashed": "pendulum-sac",
+                "table": "patience",
+            }
             game = games.get(name, "bandit")
             more = enough.get(game, quick)
             assert main(["train", game, flag, name, *needed, *more]) == 0

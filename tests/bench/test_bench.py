@@ -7,7 +7,7 @@ from scipy.stats import binom
 from torch import nn
 
 from entropy_rl.algorithms import make_trainer, preset
-from entropy_rl.bench import report, timing
+from entropy_rl.bench import pictures, report, timing
 from entropy_rl.bench.entropies import exact_costs
 from entropy_rl.bench.stacking import stacking_costs
 from entropy_rl.bench.textbook import TextbookTrainer
@@ -162,3 +162,11 @@ def test_the_tables_are_printed(capsys, monkeypatch):
         "CPU-seconds in all",
     ):
         assert words in out
+
+
+def test_what_a_step_of_breakout_costs_is_counted_in_steps():
+    trainer = pictures._trainer(cap=3, epochs=1)
+    assert pictures._updates(trainer)() == 8 * 3
+    assert trainer.updates == 1
+    assert pictures._loop(trainer)() == 8 * 3
+    assert set(pictures._KINDS) >= {pictures.UPDATES}

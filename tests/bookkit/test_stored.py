@@ -14,6 +14,7 @@ from entropy_rl.algorithms import Evaluation, OnPolicyConfig, evaluate
 from entropy_rl.envs import HuntersRabbits
 from entropy_rl.envs.planner import physical_limit
 from entropy_rl.experiments import (
+    BREAKOUT,
     EXPERIMENTS,
     Contrast,
     EvaluationSpec,
@@ -342,3 +343,9 @@ def test_the_build_is_told_of_a_folder_that_is_still_to_come(data, monkeypatch):
     monkeypatch.setattr(os, "listdir", lambda p: listed.append(p) or healthy(p))
     stored.load(NAME, data=data)
     assert listed == [data / "runs"]
+
+
+def test_no_game_of_breakout_gives_more_than_both_walls():
+    spec = next(iter(BREAKOUT.runs("paper").values()))
+    assert stored.limit(spec, "reward") == 864
+    assert math.isnan(stored.limit(spec, "length"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import toys
 
-from entropy_rl.envs import HuntersRabbitsEnv, PendulumEnv, TabularEnv, TeamBanditEnv
+from entropy_rl.envs import BreakoutEnv, HuntersRabbitsEnv, PendulumEnv, TabularEnv, TeamBanditEnv
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Environment:
         harmless: a component that every state allows.
         typo: an option of it, misspelt.
         short: options under which every episode is over after four steps, in any setting.
+        most: episodes that are begun at once, at most; of an emulator a beginning is slow.
         as_start: the core and a field of a fresh state to what ``start`` takes for it.
     """
 
@@ -31,6 +32,7 @@ class Environment:
     harmless: float
     typo: str
     short: dict[str, Any]
+    most: int = 4096
     as_start: Callable[[Any, Any], Any] = lambda core, field: field
 
 
@@ -78,6 +80,15 @@ ENVIRONMENTS = (
         harmless=1,
         typo="proces",
         short={"process": "rooms", "max_episode_steps": 4},
+    ),
+    Environment(
+        "entropy_rl/Breakout-v0",
+        BreakoutEnv,
+        ({},),
+        harmless=0,
+        typo="life_los",
+        short={"max_episode_steps": 4},
+        most=4,
     ),
     # Discrete and Box actions, chance in the step: what a new environment may be.
     Environment("tests/Ice-v0", toys.IceEnv, ({}, {"slip": 0.75}), 1, "slipp", {}),

@@ -96,8 +96,8 @@ def test_numpy_actions_are_accepted(env, options):
 
 @every_case
 def test_the_same_seed_gives_the_same_numbers(env, options):
-    """Of 4096 fresh episodes two seeds share all with a probability below 1e-30 in every case."""
-    batch = gymnasium.make_vec(env.name, num_envs=4096, **options)
+    """Two seeds share all of the fresh episodes with a probability below 1e-30 in every case."""
+    batch = gymnasium.make_vec(env.name, num_envs=env.most, **options)
     for x, y in zip(rollout(batch, 3), rollout(batch, 3), strict=True):
         assert all(equal(a, b) for a, b in zip(x, y, strict=True))
     batch.reset(seed=3)
@@ -112,7 +112,8 @@ def test_a_generator_passed_in_is_the_only_source(env, options):
     for noise in (1, 2):
         torch.manual_seed(noise)
         generator = torch.Generator().manual_seed(5)
-        batch = gymnasium.make_vec(env.name, num_envs=64, generator=generator, **options)
+        num = min(64, env.most)
+        batch = gymnasium.make_vec(env.name, num_envs=num, generator=generator, **options)
         batch.reset()
         start = batch.state
         batch.step(harmless_actions(env, batch))
@@ -123,7 +124,7 @@ def test_a_generator_passed_in_is_the_only_source(env, options):
 
 @every_case
 def test_the_batch_equals_a_loop_of_single_ones(env, options):
-    num = 24
+    num = min(24, env.most)
     batch = gymnasium.make_vec(env.name, num_envs=num, **options)
     singles = [env.single(**options) for _ in range(num)]
     observed, info = batch.reset(seed=11)
@@ -148,14 +149,15 @@ def test_the_batch_equals_a_loop_of_single_ones(env, options):
 def test_an_episode_is_the_same_whoever_else_is_in_the_batch(env, options):
     """As rollouts have it, which drop what has ended."""
     core = gymnasium.make_vec(env.name, **options).core
-    state = core.reset(40, generator=torch.Generator().manual_seed(0))
-    some = torch.arange(40) % 3 == 1
+    num = min(40, env.most)
+    state = core.reset(num, generator=torch.Generator().manual_seed(0))
+    some = torch.arange(num) % 3 == 1
     few = state[some]
-    everyone = gymnasium.make_vec(env.name, num_envs=40, **options)
+    everyone = gymnasium.make_vec(env.name, num_envs=num, **options)
     generator = torch.Generator().manual_seed(1)
     for _ in range(4):
         actions = legal_actions(everyone, core.observe(state), generator)
-        rows = actions.view(40, -1)
+        rows = actions.view(num, -1)
         state, outcome = core.step(state, rows)
         few, part = core.step(few, rows[some])
         assert all(torch.equal(x[some], y) for x, y in zip(outcome, part, strict=True))
@@ -164,23 +166,24 @@ def test_an_episode_is_the_same_whoever_else_is_in_the_batch(env, options):
 
 @every_case
 def test_reset_mask_begins_those_and_leaves_the_others(env, options):
-    batch = gymnasium.make_vec(env.name, num_envs=64, **options)
+    num = min(64, env.most)
+    batch = gymnasium.make_vec(env.name, num_envs=num, **options)
     observed, _ = batch.reset(seed=0)
     batch.step(legal_actions(batch, observed, torch.Generator().manual_seed(0)))
-    before, mask = batch.state, torch.arange(64) % 3 == 0
+    before, mask = batch.state, torch.arange(num) % 3 == 0
     _, info = batch.reset(options={"reset_mask": mask})
     for field in vars(before):
         assert (getattr(batch.state, field)[~mask] == getattr(before, field)[~mask]).all()
     assert (info["length"][mask] == 0).all()
     assert (batch.reset(options={"reset_mask": ~mask.numpy()})[1]["length"] == 0).all()
     last = batch.state
-    batch.reset(options={"reset_mask": torch.zeros(64, dtype=torch.bool)})
+    batch.reset(options={"reset_mask": torch.zeros(num, dtype=torch.bool)})
     assert batch.state is last
 
 
 @every_case
 def test_an_episode_that_is_over_stays_as_it_is(env, options):
-    batch = gymnasium.make_vec(env.name, num_envs=64, **{**env.short, **options})
+    batch = gymnasium.make_vec(env.name, num_envs=min(64, env.most), **{**env.short, **options})
     generator = torch.Generator().manual_seed(0)
     observed, _ = batch.reset(seed=0)
     for _ in range(4):
@@ -198,11 +201,12 @@ def test_an_episode_that_is_over_stays_as_it_is(env, options):
 @every_case
 def test_step_is_pure(env, options):
     """The same state and actions give the same next state, and the old one is untouched."""
-    batch = gymnasium.make_vec(env.name, num_envs=16, **options)
+    num = min(16, env.most)
+    batch = gymnasium.make_vec(env.name, num_envs=num, **options)
     observed, info = batch.reset(seed=0)
     state = batch.state
-    copy = state[torch.arange(16)]
-    actions = legal_actions(batch, observed, torch.Generator().manual_seed(0)).view(16, -1)
+    copy = state[torch.arange(num)]
+    actions = legal_actions(batch, observed, torch.Generator().manual_seed(0)).view(num, -1)
     first, _ = batch.core.step(state, actions)
     second, _ = batch.core.step(state, actions)
     for field in vars(state):

@@ -21,6 +21,9 @@ LOOP = "tests/algorithms/test_on_policy.py::"
 CRITIC = "tests/algorithms/test_entropy_critic.py::"
 RUNNER = "tests/experiments/test_runner.py::"
 STORE = "tests/experiments/test_store.py::"
+BREAKOUT = "tests/envs/test_breakout.py::"
+PICTURES = "tests/policies/test_convolutional.py::"
+SHARED = "tests/algorithms/test_shared_baseline.py::"
 SWEEP = "tests/experiments/test_sweep.py::"
 DECLARATION = "tests/experiments/test_declaration.py::"
 STREAMS = "tests/test_streams.py::"
@@ -451,8 +454,8 @@ FAULTS = (
     Fault(
         "the last good state is that of the start",
         "algorithms/on_policy.py",
-        "*self.policy.parameters())\n        self._good = self._snapshot()",
-        "*self.policy.parameters())",
+        "*self.parameters)\n        self._good = self._snapshot()",
+        "*self.parameters)",
         (RESUME + "test_the_last_good_state_is_the_one_before_the_batch",),
     ),
     Fault(
@@ -514,8 +517,8 @@ FAULTS = (
     Fault(
         "the value network moved by the policy's kind of optimiser",
         "algorithms/baseline.py",
-        "network, config.baseline_optimiser,",
-        "network, config.optimiser,",
+        "network.to(device), config.baseline_optimiser,",
+        "network.to(device), config.optimiser,",
         (LOOP + "test_the_baseline_is_moved_by_its_own_optimiser",),
     ),
     Fault(
@@ -820,6 +823,62 @@ FAULTS = (
         "    if run.spec.workers:\n        return None\n",
         "",
         (ASYNCHRONOUS + "test_a_run_is_stored_with_its_lag_and_is_not_asked_for_again",),
+    ),
+    Fault(
+        "a lost life begins a new game",
+        "algorithms/rollout.py",
+        "over = episodes_over(env, state, outcome)",
+        "over = outcome.terminated | outcome.truncated",
+        (ROLLOUT + "test_an_episode_that_goes_on_after_a_termination_is_not_begun_anew",),
+    ),
+    Fault(
+        "a game is judged by its first life",
+        "algorithms/evaluation.py",
+        "over = episodes_over(env, state, outcome)",
+        "over = outcome.terminated | outcome.truncated",
+        (ROLLOUT + "test_an_episode_that_goes_on_is_judged_to_its_end",),
+    ),
+    Fault(
+        "a score of clipped points",
+        "envs/breakout.py",
+        "float(x.points) for x in shown",
+        "float(min(x.points, 1)) for x in shown",
+        (BREAKOUT + "test_the_score_is_never_clipped",),
+    ),
+    Fault(
+        "a game that went on is still found where it was",
+        "envs/_emulators.py",
+        "self._at.pop(key, None) for key in played",
+        "self._at.get(key) for key in played",
+        (BREAKOUT + "test_a_state_from_before_is_played_again_from_its_seed",),
+    ),
+    Fault(
+        "an emulator that is elsewhere goes unnoticed",
+        "envs/_emulators.py",
+        "if not np.array_equal(shown.frames[0], frames):",
+        "if shown.frames[0].shape != frames.shape:",
+        (BREAKOUT + "test_a_state_that_the_emulator_does_not_come_to_is_refused",),
+    ),
+    Fault(
+        "pictures that are not divided by 255",
+        "networks/convolutional.py",
+        "self.first.weight / 255, self.first.bias",
+        "self.first.weight / 1, self.first.bias",
+        (PICTURES + "test_it_is_the_textbook_network_and_so_is_its_gradient",),
+    ),
+    Fault(
+        "a shared baseline that teaches the torso nothing",
+        "algorithms/baseline.py",
+        "self._value(features[:, 0])",
+        "self._value(features[:, 0].detach())",
+        (SHARED + "test_its_term_is_the_weighted_loss_of_a_linear_head",),
+    ),
+    Fault(
+        "a shared baseline whose head nobody moves",
+        "algorithms/on_policy.py",
+        "make_optimiser(config.optimiser, self.parameters, config.learning_rate)",
+        "make_optimiser(config.optimiser, policy.parameters(), config.learning_rate)",
+        (SHARED + "test_it_learns_the_mean_return_beside_the_policy",),
     ),
     Fault(
         "drawn actions stored for clipped ones",

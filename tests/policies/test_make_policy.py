@@ -3,6 +3,7 @@
 import json
 
 import gymnasium
+import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
@@ -22,6 +23,7 @@ OPTIONS = {
     "lstm": {"hidden_size": 8},
     "mmdp": {"hidden_size": 8, "layers": 2},
     "commnet": {"hidden_size": 8, "rounds": 1, "view": [[0], [1], [0]]},
+    "convolutional": {"hidden_size": 8},
     "gaussian": {
         "hidden_size": 8,
         "layers": 2,
@@ -35,8 +37,12 @@ OPTIONS = {
 }
 
 
+PICTURE = spaces.Box(0, 255, (1, 36, 36), np.uint8)
+
+
 def make(name, masked=False):
-    observation = spaces.Discrete(2) if name == "table" else box(2)
+    others = {"table": spaces.Discrete(2), "convolutional": PICTURE}
+    observation = others.get(name, box(2))
     if name in ("gaussian", "squashed"):
         return make_policy(name, observation, box(3), **OPTIONS[name])
     if masked:
@@ -74,7 +80,11 @@ def test_a_policy_comes_back_from_disk_as_it_was(name, dtype, tmp_path):
     ):
         assert torch.equal(ours, theirs), key
         assert ours.dtype == theirs.dtype == dtype
-    obs = torch.tensor([0, 1]) if name == "table" else torch.ones(2, 2)
+    others = {
+        "table": torch.tensor([0, 1]),
+        "convolutional": torch.ones(2, *PICTURE.shape, dtype=torch.uint8),
+    }
+    obs = others.get(name, torch.ones(2, 2))
     first, second = (p.sample(obs, seeded(0)) for p in (policy, loaded))
     assert torch.equal(first.actions, second.actions)
     assert torch.equal(first.log_prob, second.log_prob)

@@ -14,7 +14,8 @@ import numpy as np
 from bookkit import paths
 from entropy_rl import _validate
 from entropy_rl.algorithms.presets import make_environment
-from entropy_rl.envs import HuntersRabbits, TeamBandit
+from entropy_rl.envs import Breakout, HuntersRabbits, TeamBandit
+from entropy_rl.envs.breakout import WALL, WALLS
 from entropy_rl.experiments import (
     Experiment,
     Label,
@@ -130,7 +131,8 @@ def limit(spec: RunSpec, metric: str) -> float:
 
     Hunters and rabbits: the least length, or the most reward, of the starts of the run's own
     evaluation, in the mean (:func:`entropy_rl.envs.planner.physical_limit`). Bandit: the reward to
-    expect of the best assignment (a sample can be luckier), and every round of it.
+    expect of the best assignment (a sample can be luckier), and every round of it. Breakout: the
+    points of both walls.
 
     Args:
         spec: of a run.
@@ -154,6 +156,8 @@ def _limits(environment: str, options: str, episodes: int, seed: int) -> dict[st
 
         bound = physical_limit(env, episodes=episodes, seed=seed)
         return {"length": bound.length, "reward": bound.reward}
+    if isinstance(env, Breakout):
+        return {"reward": float(WALLS * WALL)}
     return {}
 
 

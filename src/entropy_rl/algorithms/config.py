@@ -21,7 +21,7 @@ from entropy_rl.losses import BaselineLoss
 
 OPTIMISERS = ("adam", "rmsprop", "sgd")
 REDUCTIONS = ("mean", "sum")
-BASELINES = ("value", "running", "none")
+BASELINES = ("value", "shared", "running", "none")
 BASELINE_LOSSES = get_args(BaselineLoss)
 GROUPINGS = ("episodes", "rows")
 PRECISIONS = ("float32", "bfloat16", "float64")
@@ -69,7 +69,10 @@ class OnPolicyConfig:
         decay: whether the learning rate falls linearly to 0 over the training.
         clip_gradient: the bound > 0 on every entry of the gradient, or None.
         clip_norm: the bound > 0 on the gradient's 2-norm, or None; after the entries' own.
-        baseline: "value" (a learned network), "running" (mean of the last 100 episodes) or "none".
+        baseline: "value" (a learned network), "shared" (a head on the policy's own features, learnt
+            in the policy's updates by its optimiser), "running" (mean of the last 100 episodes) or
+            "none".
+        value_weight: > 0, of the loss of a shared baseline beside the policy's.
         baseline_loss: "mse", "l1" or "huber".
         baseline_hidden: width of the value network's hidden layer.
         baseline_optimiser: of the value network, as ``optimiser``.
@@ -109,6 +112,7 @@ class OnPolicyConfig:
     clip_gradient: float | None = None
     clip_norm: float | None = None
     baseline: str = "value"
+    value_weight: float = 0.5
     baseline_loss: BaselineLoss = "mse"
     baseline_hidden: int = 64
     baseline_optimiser: str = "adam"
@@ -144,14 +148,21 @@ class OnPolicyConfig:
             ("precision", PRECISIONS),
         ):
             _validate.choice(name, getattr(self, name), options)
-        for name in ("learning_rate", "baseline_learning_rate", "clip_gradient", "clip_norm"):
-            if getattr(self, name) is not None or name.endswith("rate"):
+        for name in (
+            "learning_rate",
+            "baseline_learning_rate",
+            "value_weight",
+            "clip_gradient",
+            "clip_norm",
+        ):
+            if getattr(self, name) is not None or not name.startswith("clip"):
                 _validate.above(name, getattr(self, name), 0.0)
         for name in ("beta_decay", "continuing", "decay", "first_visit"):
             _validate.boolean(name, getattr(self, name))
         self._check_entropy()
         self._check_continuing()
         self._check_row()
+        self._check_shared()
         check_options(self.algorithm, self.row.options, self.options)
 
     def _check_entropy(self) -> None:
@@ -199,6 +210,20 @@ class OnPolicyConfig:
                 if getattr(self, name) is not None:
                     expected = f"None for {self.algorithm!r}, which bounds the divergence"
                     raise _validate.fail(name, expected, getattr(self, name))
+
+    def _check_shared(self) -> None:
+        """What a baseline that learns in the policy's updates would ignore, or do wrong."""
+        if self.baseline != "shared":
+            return
+        if self.row.update == "trust_region":  # its line search is for the policy's loss alone
+            raise _validate.fail("baseline", f"another for {self.algorithm!r}", "'shared'")
+        for name in ("baseline_epochs", "baseline_minibatches"):
+            if getattr(self, name) is not None:
+                expected = "None for a baseline that is learnt in the policy's updates"
+                raise _validate.fail(name, expected, getattr(self, name))
+        if self.first_visit:
+            expected = "False for a baseline that is learnt in the policy's updates"
+            raise _validate.fail("first_visit", expected, True)
 
     @property
     def row(self) -> Algorithm:

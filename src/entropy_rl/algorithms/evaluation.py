@@ -10,7 +10,7 @@ from torch import Tensor
 
 from entropy_rl import _validate
 from entropy_rl.conditionals import Conditionals
-from entropy_rl.envs import ClosedForm, Core
+from entropy_rl.envs import ClosedForm, Core, episodes_over
 from entropy_rl.stepwise import Observation, beam_search, check_steps
 
 
@@ -123,9 +123,10 @@ def evaluate(
             info = env.info(state)
             if "score" in info:
                 scores[alive] = info["score"].double()
-            finished[alive] = outcome.terminated
-            running = ~(outcome.terminated | outcome.truncated)
-            if not running.all():
+            over = episodes_over(env, state, outcome)
+            finished[alive] = outcome.terminated & over
+            if over.any():
+                running = ~over
                 state, alive = state[running], alive[running]
                 if not len(alive):
                     break

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.advantages import ADVANTAGES
+from entropy_rl.algorithms.baseline import SharedBaseline
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
 from entropy_rl.algorithms.critics import make_critic
@@ -80,13 +81,14 @@ class Trainer:
         self.env, self.policy, self.config = env, policy, config
         device = next(policy.parameters()).device
         self.generator: Any = self.replicas.source(device)
+        self.working = WorkingCopy(policy, config.precision)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.replicas.seeds[0] ^ _BASELINE_STREAM)
-            self.baseline = self.replicas.baseline(env.observation_space, config, device)
+            self.baseline = self.replicas.baseline(env, self.working, config, device)
             self.critic = make_critic(env, policy, config)
-        self.working = WorkingCopy(policy, config.precision)
+        self.shared = self.baseline if isinstance(self.baseline, SharedBaseline) else None
         self.actor = LaggedActor(policy, config.lag) if config.lag else None
-        self.optimiser = make_optimiser(config.optimiser, policy.parameters(), config.learning_rate)
+        self.optimiser = make_optimiser(config.optimiser, self.parameters, config.learning_rate)
         self.batches = -(-config.episodes // config.batch)
         self.played = self.steps = self.updates = 0
         self.curves: dict[str, list[Any]] = {}
@@ -97,6 +99,12 @@ class Trainer:
     def left(self) -> float:
         """The share of the training that is still to come, 1 at first, in whole batches."""
         return 1 - self.played / (self.batches * self.config.batch)
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """What the policy's updates move: its parameters, and a shared baseline's head."""
+        own = list[nn.Parameter](self.policy.parameters())
+        return own if self.shared is None else [*own, *self.shared.head.parameters()]
 
     @property
     def beta(self) -> float:
@@ -129,7 +137,7 @@ class Trainer:
         Raises:
             TrainingDiverged: a parameter that is not finite.
         """
-        self._require_finite("parameters", *self.policy.parameters())
+        self._require_finite("parameters", *self.parameters)
         self._good = self._snapshot()
         if self.config.decay:
             for group in self.optimiser.param_groups:
@@ -158,12 +166,12 @@ class Trainer:
         context = self.context(rollout)
         with torch.no_grad():
             targets = ADVANTAGES[c.row.advantage](context)
-        advantage = rollout.rows(targets.advantage)
+        advantage, value = rollout.rows(targets.advantage), rollout.rows(targets.value)
         every = torch.arange(len(rollout), device=advantage.device)
         entropies, lessons = [], []
         for _ in range(c.epochs):
             for rows in minibatch_rows(rollout, every, c.minibatches, self._shuffle):
-                minibatch = self._update(context, rows, advantage)
+                minibatch = self._update(context, rows, advantage, value)
                 entropies.append(self.replicas.mean(minibatch.estimate.value))
                 if self.critic is not None:
                     obs, chain = rows_of(rollout.obs, rows), minibatch.chain
@@ -203,7 +211,12 @@ class Trainer:
             return replace(context, r_t=use.rewards(context))
 
     def losses(
-        self, context: Context, rows: Tensor, advantage: Tensor, moved: bool = False
+        self,
+        context: Context,
+        rows: Tensor,
+        advantage: Tensor,
+        moved: bool = False,
+        value: Tensor | None = None,
     ) -> tuple[dict[str, Tensor], Minibatch]:
         """The terms of the loss on some rows of a batch, and what they were computed from.
 
@@ -212,6 +225,7 @@ class Trainer:
             rows: which of its rows.
             advantage: ``(N,)``, of all of them.
             moved: whether the parameters were moved since the last update.
+            value: ``(N,)``, what a shared baseline learns; None leaves it out.
         """
         c, rollout = self.config, context.rollout
         obs, drawn = rows_of(rollout.obs, rows), select_rows(context.old_chain, rows)
@@ -228,6 +242,8 @@ class Trainer:
             "policy loss": scale * SURROGATES[c.row.surrogate](minibatch),
             "entropy term": scale * ENTROPIES[c.row.entropy].term(minibatch),
         }
+        if self.shared is not None and value is not None:
+            terms["value term"] = scale * self.shared.term(chain, value[rows])
         return terms, minibatch
 
     def state_dict(self) -> dict[str, Any]:
@@ -309,15 +325,17 @@ class Trainer:
             return len(rollout) / rollout.r_t.shape[1]
         return len(rows) / len(rollout.episode[rows].unique())
 
-    def _update(self, context: Context, rows: Tensor, advantage: Tensor) -> Minibatch:
+    def _update(
+        self, context: Context, rows: Tensor, advantage: Tensor, value: Tensor
+    ) -> Minibatch:
         """One update; the minibatch as it was before."""
-        parameters, calls = list(self.policy.parameters()), count()
+        parameters, calls = self.parameters, count()
 
         def losses() -> tuple[Tensor, Minibatch]:
             moved = next(calls) > 0  # a rule that asks again has moved the parameters
             if moved:
                 self.working.refresh()
-            terms, minibatch = self.losses(context, rows, advantage, moved)
+            terms, minibatch = self.losses(context, rows, advantage, moved, value)
             if not moved:  # a trial step that goes too far is for its rule to judge
                 for name, term in terms.items():
                     self._require_finite(name, term, rows=minibatch)
@@ -342,6 +360,8 @@ class Trainer:
 
     def _learn_baseline(self, rollout: Rollout, targets: Targets) -> Tensor:
         c, value = self.config, rollout.rows(targets.value)
+        if isinstance(self.baseline, SharedBaseline):
+            return self.baseline.last
         if c.baseline == "running":
             rows = (rollout.time == 0).nonzero().squeeze(-1)
         elif c.first_visit:

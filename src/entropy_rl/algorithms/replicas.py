@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from gymnasium import spaces
 from torch import Tensor
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.baseline import Baseline, RunningBaseline, make_baseline
 from entropy_rl.algorithms.config import OnPolicyConfig
+from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.rollout import flat_observation
+from entropy_rl.envs import Core
 from entropy_rl.networks import by_replica
 from entropy_rl.stepwise import Observation
 from entropy_rl.streams import Source, Streams
@@ -80,12 +81,12 @@ class Replicas:
         return len(self.seeds)
 
     def baseline(
-        self, space: spaces.Space[Any], config: OnPolicyConfig, device: torch.device
+        self, env: Core[Any], working: WorkingCopy, config: OnPolicyConfig, device: torch.device
     ) -> Baseline | RunningBaselines:
         """The baseline that the configuration names, of each replica its own."""
         if self.stacked:
             return RunningBaselines(len(self))
-        return make_baseline(space, config, device)
+        return make_baseline(env, working, config, device)
 
     def source(self, device: torch.device) -> Source:
         """What everything is drawn from, on ``device``."""

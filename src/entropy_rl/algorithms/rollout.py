@@ -11,7 +11,7 @@ from torch import Tensor
 
 from entropy_rl import _validate
 from entropy_rl.conditionals import Chain, concatenate, select_rows, without_features
-from entropy_rl.envs import Core
+from entropy_rl.envs import Core, episodes_over
 from entropy_rl.stepwise import Observation
 from entropy_rl.streams import Source
 
@@ -149,7 +149,7 @@ def play_episodes(
         cuts.append(cut)
         if cut.any():
             finals.append((alive[cut], env.observe(state[cut])))
-        over = outcome.terminated | outcome.truncated
+        over = episodes_over(env, state, outcome)
         for name in getattr(env, "merits", ()):
             found = env.info(state)[name]
             if continuing:
@@ -214,7 +214,7 @@ def staggered(env: Core[Any], act: Act, episodes: int, over: int, generator: Sou
         with torch.no_grad():
             actions = act(env.observe(part)).actions
         part, outcome = env.step(part, actions)
-        ended = outcome.terminated | outcome.truncated
+        ended = episodes_over(env, part, outcome)
         if ended.any():
             fresh = env.reset(int(ended.sum()), generator=generator, device=device)
             part = part.replaced(ended, fresh)

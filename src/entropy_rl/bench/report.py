@@ -11,6 +11,7 @@ import torch
 
 from entropy_rl.algorithms import Preset, make_trainer, preset, train
 from entropy_rl.bench.entropies import estimator_costs, exact_costs
+from entropy_rl.bench.pictures import UPDATES, picture_costs
 from entropy_rl.bench.stacking import ALONE, STACKED, stacking_costs
 from entropy_rl.bench.textbook import TextbookTrainer
 from entropy_rl.bench.timing import Ratio, interleave, ratio
@@ -20,7 +21,7 @@ TEXTBOOK = "textbook LSTMCell loop"
 
 
 def main(quick: bool = False) -> None:
-    """Measure and print: training, estimators, exact entropy, stacking, peers. Four minutes.
+    """Measure and print: training, estimators, exact entropy, stacking, peers, Breakout; minutes.
 
     Args:
         quick: fewer rounds: a look, not a measurement.
@@ -34,6 +35,7 @@ def main(quick: bool = False) -> None:
         exact(3 if quick else 9)
         stacking(3 if quick else 21)
         peers(3 if quick else 21)
+        pictures(3 if quick else 15)
     finally:
         torch.set_num_threads(threads)
     print(f"\none thread, {time.process_time() - started:.0f} CPU-seconds in all")
@@ -126,6 +128,18 @@ def peers(rounds: int) -> None:
         _head(title, f"{unit} a CPU-second", "over SB3")
         for name, spent in found.items():
             _line(name, f"{1 / np.median(spent):>18,.0f}", ratio(found["SB3"], spent))
+
+
+def pictures(rounds: int) -> None:
+    """Breakout: steps of the updates alone, and of the whole loop."""
+    try:
+        found = picture_costs(rounds)
+    except ModuleNotFoundError as error:
+        print(f"\nBreakout is left out: {error}")
+        return
+    _head("PPO on Breakout, four epochs", "steps a CPU-second", "over updates in bfloat16")
+    for name, spent in found.items():
+        _line(name, f"{1 / np.median(spent):>18,.0f}", ratio(found[UPDATES], spent))
 
 
 def _batches(chosen: Preset, unit: str) -> Callable[[], float]:

@@ -205,7 +205,7 @@ class Learner:
             trainer.learn(sent.batch)
         else:
             apply(trainer, sent.batch)
-            if not finite(trainer.policy.parameters()):
+            if not finite(trainer.parameters):
                 raise trainer.set_back("updated parameters")
         for name, value in {**lags, "replaced": self.replaced}.items():
             trainer.curves.setdefault(name, []).append(float(value))

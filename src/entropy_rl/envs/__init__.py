@@ -1,7 +1,8 @@
 """Environments: batched cores in torch, and their faces for Gymnasium and PettingZoo.
 
 Importing this module registers ``entropy_rl/HuntersRabbits-v0``, ``entropy_rl/TeamBandit-v0``,
-``entropy_rl/Pendulum-v0`` and ``entropy_rl/Tabular-v0``.
+``entropy_rl/Pendulum-v0``, ``entropy_rl/Tabular-v0`` and ``entropy_rl/Breakout-v0``, which needs
+the extra ``atari`` when a game is begun.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,19 @@ import gymnasium
 
 from entropy_rl.envs._actions import check_actions
 from entropy_rl.envs._chance import draw_keys, uniforms
-from entropy_rl.envs._core import Batch, ClosedForm, Core, Outcome, build
+from entropy_rl.envs._core import (
+    Batch,
+    ClosedForm,
+    Core,
+    GoesOn,
+    Outcome,
+    build,
+    episodes_over,
+)
 from entropy_rl.envs._grid import MOVES, STAY, agent_view
 from entropy_rl.envs._single import SingleEnv
 from entropy_rl.envs._vector import TensorVectorEnv
+from entropy_rl.envs.breakout import Breakout, BreakoutState
 from entropy_rl.envs.hunters_rabbits import HuntersRabbits, HuntersState
 from entropy_rl.envs.hunters_single import HuntersRabbitsEnv
 from entropy_rl.envs.pendulum import Pendulum, PendulumState
@@ -28,8 +38,13 @@ __all__ = [
     "STAY",
     "BanditState",
     "Batch",
+    "Breakout",
+    "BreakoutEnv",
+    "BreakoutState",
+    "BreakoutVectorEnv",
     "ClosedForm",
     "Core",
+    "GoesOn",
     "HuntersRabbits",
     "HuntersRabbitsEnv",
     "HuntersRabbitsVectorEnv",
@@ -50,6 +65,7 @@ __all__ = [
     "build",
     "check_actions",
     "draw_keys",
+    "episodes_over",
     "parallel",
     "uniforms",
 ]
@@ -97,6 +113,18 @@ class TabularEnv(SingleEnv):
     core_type = Tabular
 
 
+class BreakoutVectorEnv(TensorVectorEnv[BreakoutState]):
+    """``entropy_rl/Breakout-v0`` for ``gymnasium.make_vec``; options as `Breakout`."""
+
+    core_type = Breakout
+
+
+class BreakoutEnv(SingleEnv):
+    """``entropy_rl/Breakout-v0`` for ``gymnasium.make``; options as `Breakout`."""
+
+    core_type = Breakout
+
+
 def parallel(**options: Any) -> "HuntersRabbitsParallel":
     """Hunters and rabbits behind PettingZoo's parallel API, one agent a hunter.
 
@@ -112,7 +140,7 @@ def parallel(**options: Any) -> "HuntersRabbitsParallel":
     return HuntersRabbitsParallel(**options)
 
 
-for name in ("HuntersRabbits", "TeamBandit", "Pendulum", "Tabular"):
+for name in ("HuntersRabbits", "TeamBandit", "Pendulum", "Tabular", "Breakout"):
     gymnasium.register(
         f"entropy_rl/{name}-v0",
         entry_point=f"entropy_rl.envs:{name}Env",

@@ -159,6 +159,32 @@ class ClosedForm(Protocol):
         ...
 
 
+@runtime_checkable
+class GoesOn(Protocol):
+    """What a core has whose episodes go on after some outcomes that are "terminated".
+
+    There a learner's return ends, as where a life is lost of a game of several; but the episode is
+    neither begun anew nor counted.
+    """
+
+    def over(self, state: Any) -> Tensor:
+        """Whether each episode is over, bool ``(N,)``."""
+        ...
+
+
+def episodes_over(env: Core[Any], state: Any, outcome: Outcome) -> Tensor:
+    """Which episodes are over after a step, bool ``(N,)``: those terminated or truncated.
+
+    Or what the core says, if it has a word in it: see :class:`GoesOn`.
+
+    Args:
+        env: the core.
+        state: after the step.
+        outcome: of the step.
+    """
+    return env.over(state) if isinstance(env, GoesOn) else outcome.terminated | outcome.truncated
+
+
 C = TypeVar("C")
 
 

@@ -3,6 +3,7 @@
 from entropy_rl.experiments.asynchronous import ASYNCHRONOUS
 from entropy_rl.experiments.backends import BACKENDS
 from entropy_rl.experiments.beyond import BETA, SCALING
+from entropy_rl.experiments.breakout import BREAKOUT
 from entropy_rl.experiments.critic import CRITIC
 from entropy_rl.experiments.declaration import (
     EXPERIMENTS,
@@ -39,6 +40,7 @@ __all__ = [
     "AUTHORS",
     "BACKENDS",
     "BETA",
+    "BREAKOUT",
     "CRITIC",
     "EXPERIMENTS",
     "FIGURE2",

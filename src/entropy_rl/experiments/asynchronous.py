@@ -20,7 +20,7 @@ WORKERS = 2
 SOURCE = (
     "This project's, after the SA3C and SIMPALA of liu2020, §3.2. The rows of liu2020.pendulum, a "
     "million steps, by two workers on Ray, each with 32 stretches where there one process has 64, "
-    "and a third of the learning rate: at 3e-3 SIMPALA swung up and forgot. All else is as there. "
+    "and half of the learning rate: at 3e-3 SIMPALA swung up and forgot. All else is as there. "
     "A2C and SA2C are then A3C and SA3C, whose workers send gradients; the "
     "actors of IMPALA and SIMPALA send rollouts. Asynchronous: the lag is the machines' doing, it "
     "is measured and stored, and no run can be made again to the bit. Found on the seeds 0 and 1."

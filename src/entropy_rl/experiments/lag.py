@@ -14,7 +14,7 @@ from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 
 LAGS = (0, 1, 2, 4, 8, 16)
 ROWS = {"V-trace": "simpala", "none": "simpala_uncorrected"}
-RATES = (3e-3, 1e-3, 3e-4, 1e-4)
+RATES = (3e-3, 2e-3, 1e-3, 5e-4, 3e-4)
 RATE_SEEDS = range(100, 103)
 SEEDS = range(10)
 
@@ -28,7 +28,7 @@ RULE = (
     "by the mean action on 256 fixed starts."
 )
 RATES_SOURCE = (
-    f"This project's: {RULE} Four learning rates for each lag, on three seeds that are not those "
+    f"This project's: {RULE} Five learning rates for each lag, on three seeds that are not those "
     "of liu2020.lag; the rate with the best mean return is taken there."
 )
 SOURCE = f"This project's: {RULE} The learning rate of each lag is that of liu2020.lag_rates."

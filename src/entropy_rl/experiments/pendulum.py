@@ -18,19 +18,17 @@ CLIPPED = ("ppo", "sppo38", "sppo40")
 TRUSTED = ("trpo", "strpo")
 SCORES = ("a2c", "sa2c", "spg", "impala", "simpala")
 
-SEEDS = {
-    **dict.fromkeys((*CLIPPED, *TRUSTED), range(10)),
-    **dict.fromkeys(SCORES, range(3)),
-}
+SEEDS = range(10)
 
 SOURCE = (
     "This project's, after the Pendulum of liu2020, §4; rewards (r + 8)/8 as in the code of its "
     "authors. PPO and both forms of SPPO are the preset 'pendulum', 80,000 steps. The other rows "
     "have 64 stretches begun at different times, a critic of 256 units and β = .005, with which σ "
     "does not run away: (S)TRPO 200,000 steps and one natural step a batch, the rows of score "
-    "functions a million. SPG, whose returns are not bootstrapped, has whole episodes and the "
-    "reward r/8, of which nothing is left to come where the pole stands. Rows and twins have one "
-    "setting. Found on the seeds 0 and 1, the ten epochs of SPG's critic on the seed 100. "
+    "functions a million. SPG, whose returns are not bootstrapped, has whole episodes, five to an "
+    "update, and the reward r/8, of which nothing is left to come where the pole stands. Rows and "
+    "twins have one setting. Found on the seeds 0 and 1, those of score functions on 100 to 102, "
+    "where a rate of .003 fails two times of three; SPG's on 0 and 100. "
     "Judged on 256 fixed starts, by sampled actions and by the mean action, whose return is "
     "'greedy_reward': Gymnasium's reward over 200 steps."
 )
@@ -52,7 +50,7 @@ _SCORES = {
     "cap": 16,
     "episodes": 64 * 976,
     "baseline_epochs": 4,
-    "learning_rate": 3e-3,
+    "learning_rate": 2e-3,
     "decay": True,
 }
 _SETTINGS: dict[str, dict[str, Any]] = {
@@ -65,12 +63,10 @@ _SETTINGS: dict[str, dict[str, Any]] = {
         "entropy": "crude",
         "continuing": False,
         "stagger": 0,
-        "batch": 32,
+        "batch": 5,
         "cap": _LONG,
-        "episodes": 32 * 156,
-        "minibatches": 4,
-        "baseline_epochs": 10,
-        "baseline_minibatches": 8,
+        "episodes": 5 * 1000,
+        "learning_rate": 3e-3,
     },
 }
 
@@ -117,7 +113,7 @@ def _contrasts() -> tuple[Contrast, ...]:
 
 def _seconds(spec: RunSpec) -> float:
     """From short trials on a busy machine."""
-    slow = {"spg": 60.0, **dict.fromkeys((*CLIPPED, *TRUSTED), 20.0)}
+    slow = {"spg": 120.0, **dict.fromkeys((*CLIPPED, *TRUSTED), 20.0)}
     return slow.get(spec.config.algorithm, 45.0)
 
 
@@ -128,13 +124,13 @@ PENDULUM = register_experiment(
         {
             "quick": {
                 label(algorithm=row, seed=seed): _quick(row, seed)
-                for row in SEEDS
+                for row in _SETTINGS
                 for seed in range(2)
             },
             "paper": {
                 label(algorithm=row, seed=seed): _paper(row, seed)
-                for row, seeds in SEEDS.items()
-                for seed in seeds
+                for row in _SETTINGS
+                for seed in SEEDS
             },
         },
         _contrasts(),

@@ -41,6 +41,7 @@ LATER: dict[str, dict[str, Any]] = {
         "stagger": 0,
         "baseline_epochs": None,
         "baseline_minibatches": None,
+        "value_weight": 0.5,
     },
     "evaluation": {"exact": False, "greedy": False},
     "gaussian": {

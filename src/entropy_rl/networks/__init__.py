@@ -1,5 +1,6 @@
 """Torsos and critics: small networks that know nothing of policies; many of a kind as one."""
 
+from entropy_rl.networks.convolutional import ConvolutionalTorso, picture_shape
 from entropy_rl.networks.mlp import mlp
 from entropy_rl.networks.stacked import (
     StackedEmbedding,
@@ -9,4 +10,13 @@ from entropy_rl.networks.stacked import (
     unstack,
 )
 
-__all__ = ["StackedEmbedding", "StackedLinear", "by_replica", "mlp", "stack", "unstack"]
+__all__ = [
+    "ConvolutionalTorso",
+    "StackedEmbedding",
+    "StackedLinear",
+    "by_replica",
+    "mlp",
+    "picture_shape",
+    "stack",
+    "unstack",
+]

@@ -1,6 +1,7 @@
 """Policies over many action components, one family a file."""
 
 from entropy_rl.policies.commnet import CommNetPolicy
+from entropy_rl.policies.convolutional import ConvolutionalPolicy
 from entropy_rl.policies.gaussian import GaussianPolicy
 from entropy_rl.policies.independent import IndependentPolicy
 from entropy_rl.policies.lstm import LSTMPolicy
@@ -19,6 +20,7 @@ from entropy_rl.policies.table import TablePolicy
 __all__ = [
     "POLICIES",
     "CommNetPolicy",
+    "ConvolutionalPolicy",
     "GaussianPolicy",
     "IndependentPolicy",
     "LSTMPolicy",

@@ -23,8 +23,9 @@ class CategoricalPolicy(nn.Module):
     stacked: its ``_conditionals`` look at no values and so pass through ``torch.func.vmap``.
 
     Args:
-        observation_space: a Box of one axis, or a Dict of ``"observation"`` (such a Box) and
-            ``"action_mask"`` (shape ``(d, K)``, 1 where legal).
+        observation_space: a Box of one axis (or what a family says), or a Dict of
+            ``"observation"``, which is such a space, and ``"action_mask"`` (shape ``(d, K)``, 1
+            where legal).
         action_space: Discrete or MultiDiscrete. Components of different sizes are padded to the
             largest; the padding is masked.
 
@@ -83,7 +84,8 @@ class CategoricalPolicy(nn.Module):
 
     def batch_shape(self, obs: Observation) -> torch.Size:
         """The batch shape of ``obs``."""
-        return self._observation(obs)[0].shape[:-1]
+        shape = self._observation(obs)[0].shape
+        return shape[: len(shape) - len(self._observation_shape())]
 
     def _observation(self, obs: Observation) -> tuple[Tensor, Tensor | None]:
         """The observation proper and the mask, with their shapes checked."""
@@ -97,7 +99,8 @@ class CategoricalPolicy(nn.Module):
         x = _validate.tensor("obs", seen)
         size = self._observation_shape()
         if x.ndim < len(size) or tuple(x.shape[x.ndim - len(size) :]) != size:
-            raise _validate.fail("obs", f"shape (*batch, {size[0]})", _validate.describe(x))
+            shape = ", ".join(map(str, size))
+            raise _validate.fail("obs", f"shape (*batch, {shape})", _validate.describe(x))
         if mask is not None:
             expected = (*x.shape[: x.ndim - len(size)], self.d, self.K)
             _validate.shape("action_mask", _validate.tensor("action_mask", mask), expected)

@@ -15,6 +15,7 @@ from gymnasium import spaces
 from entropy_rl import _validate
 from entropy_rl.policies import _spaces
 from entropy_rl.policies.commnet import CommNetPolicy
+from entropy_rl.policies.convolutional import ConvolutionalPolicy
 from entropy_rl.policies.gaussian import GaussianPolicy
 from entropy_rl.policies.independent import IndependentPolicy
 from entropy_rl.policies.lstm import LSTMPolicy
@@ -27,6 +28,7 @@ POLICIES: dict[str, type[Any]] = {
     "lstm": LSTMPolicy,
     "mmdp": MMDPPolicy,
     "commnet": CommNetPolicy,
+    "convolutional": ConvolutionalPolicy,
     "gaussian": GaussianPolicy,
     "squashed": SquashedGaussianPolicy,
     "table": TablePolicy,

@@ -22,6 +22,7 @@ FLOORS = {
     "algorithms": 4,
     "checks": 4,
     "bench": 5,
+    "distributed": 5,
     "experiments": 5,
     "cli": 6,
     "__main__": 7,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -49,6 +50,9 @@ class Train:
     """Of the policy's forward and backward pass."""
     seed: int = 0
     """Of everything that is drawn."""
+    workers: int = 0
+    """Real actors on the Ray cluster that RAY_ADDRESS names, or else one that is begun here. They
+    are asynchronous: the same seed does not give the same numbers. 0: this process plays."""
     evaluation_episodes: int = 2_000
     """Episodes to evaluate on, with sampled actions."""
     save: Path | None = None
@@ -60,8 +64,9 @@ class Train:
 
     def run(self) -> int:
         """Train, save, evaluate; exit status 1 if the training diverges."""
-        from entropy_rl.algorithms import TrainingDiverged, preset
+        from entropy_rl.algorithms import TrainingDiverged, preset, train
         from entropy_rl.algorithms.runs import run_preset
+        from entropy_rl.distributed import AsyncResult, train_async
 
         names = (
             "algorithm", "entropy", "entropy_baseline", "beta", "beam", "temperature",
@@ -83,12 +88,15 @@ class Train:
                 progress=not (self.quiet or os.environ.get("CI")),
                 save=self.save,
                 result=self.result,
+                training=partial(train_async, workers=self.workers) if self.workers else train,
             )
         except TrainingDiverged as error:
             kept = "" if self.save is None else f", whose policy is in {self.save}"
             print(f"entropy-rl: {error}{kept}", file=sys.stderr)
             return 1
         print(report.summary())
+        if isinstance(report.result, AsyncResult):
+            print(report.result.lagged())
         return 0
 
 

@@ -4,78 +4,26 @@ import dataclasses
 import errno
 import inspect
 import os
-import secrets
 import signal
-import socket
-import sys
-import tempfile
 import time
-from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
 from small import data_files, small, small_experiment
 
+from entropy_rl.distributed.cluster import connected
 from entropy_rl.experiments import EXPERIMENTS, Store, backends, label, sweep, sweeping
 from forked import forkserver
+from two_nodes import ENVIRONMENT, two_nodes
 
-# The folder of the sockets: their paths may have 107 bytes.
-SHORT = "/tmp"
 NUMBERS = ("hash", "spec", "data", "evaluation", "first_updates", "steps", "updates", "threads")
 PATIENCE = 60.0
-ENVIRONMENT = ("RAY_TMPDIR", "RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
-
-
-# A node whose agents choose their ports dies unless they have within fifteen seconds, which on a
-# busy machine they need.
-PORTS = (
-    "metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port",
-    "runtime_env_agent_port",
-)  # fmt: skip
-
-
-def node():
-    """One CPU, no more than is needed, ports that are free."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in PORTS]
-        for each in sockets:
-            each.bind(("", 0))
-        ports = [each.getsockname()[1] for each in sockets]
-    return {
-        "num_cpus": 1,
-        "object_store_memory": backends.OBJECT_STORE_BYTES,
-        "include_log_monitor": False,
-        **dict(zip(PORTS, ports, strict=True)),
-    }
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Two nodes of one CPU each, to which this process is connected.
-
-    One connection, so that the workers are kept from test to test.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix="r", dir=SHORT) as folder,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for name, value in zip(
-            ENVIRONMENT, (folder, "0", "token", secrets.token_hex(16)), strict=True
-        ):
-            patch.setenv(name, value)
-        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # the workers unpickle from here
-        import ray
-        from ray.cluster_utils import Cluster
-
-        two = Cluster()
-        try:
-            two.add_node(**node(), include_dashboard=False, no_monitor=True)
-            two.add_node(**node())
-            ray.init(two.address, logging_level="error")
-            yield two
-        finally:
-            ray.shutdown()
-            two.shutdown()
+    with two_nodes() as two:
+        yield two
 
 
 def noted(spec, alive, **options):
@@ -231,7 +179,7 @@ def test_the_cluster_is_the_one_that_is_named_or_else_one_on_this_machine(
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     if address:
         monkeypatch.setenv("RAY_ADDRESS", address)
-    with pytest.raises(KeyboardInterrupt), backends._connected(stub, 2):
+    with pytest.raises(KeyboardInterrupt), connected(stub, 2):
         raise KeyboardInterrupt
     assert calls == [begun, "shutdown"]
 
@@ -244,7 +192,7 @@ def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     with (
         pytest.raises(ConnectionError, match=r"no Ray cluster at 10.0.0.1:6379: no answer"),
-        backends._connected(stub, 2),
+        connected(stub, 2),
     ):
         pass
 

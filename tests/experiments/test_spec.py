@@ -26,6 +26,8 @@ CONFIG = OnPolicyConfig()
 # What format 1 holds. A field that is new goes to LATER in spec.py, with the value under which old
 # runs mean what they meant; this list and the hashes below stay as they are.
 FORMAT_1 = {
+    "run": "environment policy config seed environment_options policy_options evaluation device "
+    "replicas",
     "config": "algorithm episodes batch minibatches grouping epochs cap discount entropy beta beam "
     "entropy_baseline reduction optimiser learning_rate decay clip_gradient clip_norm baseline "
     "baseline_loss baseline_hidden baseline_learning_rate first_visit options precision",
@@ -44,6 +46,8 @@ FORMAT_1 = {
 
 
 def fields_now(section):
+    if section == "run":
+        return [x.name for x in dataclasses.fields(RunSpec)]
     if section == "config":
         return [x.name for x in dataclasses.fields(OnPolicyConfig)]
     if section == "off_policy":
@@ -100,7 +104,7 @@ def meaning(spec):
     config = dataclasses.asdict(spec.config)
     return (
         spec.environment, spec.policy, config, spec.seed, spec.environment_options,
-        spec.policy_options, spec.evaluation, spec.device, spec.replicas,
+        spec.policy_options, spec.evaluation, spec.device, spec.replicas, spec.workers,
     )  # fmt: skip
 
 
@@ -131,6 +135,8 @@ def test_every_field_changes_the_hash():
         dataclasses.replace(base, seed=1),
         dataclasses.replace(base, device="cuda"),
         dataclasses.replace(base, replicas=2),
+        dataclasses.replace(base, workers=1),
+        dataclasses.replace(base, workers=2),
         dataclasses.replace(base, environment_options={"size": 3, "hunters": 2, "exponent": 1}),
         dataclasses.replace(base, policy_options={"hidden_size": 9}),
         dataclasses.replace(base, evaluation=EvaluationSpec(20, 31)),
@@ -222,6 +228,7 @@ def test_an_exact_evaluation_where_there_is_none_is_refused():
         (["config"], 3, "config: expected an object, got int"),
         (["seed"], -1, "seed: expected an integer"),
         (["device"], "tpu", "device: expected one of"),
+        (["workers"], -1, "workers: expected an integer ≥ 0"),
         (["policy"], "lstn", "did you mean 'lstm'"),
     ],
 )

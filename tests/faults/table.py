@@ -14,6 +14,9 @@ ROWS = "tests/algorithms/test_rows.py::"
 TRUST = "tests/algorithms/test_trust_region.py::"
 ROLLOUT = "tests/algorithms/test_rollout.py::"
 RESUME = "tests/algorithms/test_resume.py::"
+LEARNER = "tests/distributed/test_learner.py::"
+POOL = "tests/distributed/test_pool.py::"
+ASYNCHRONOUS = "tests/distributed/test_asynchronous_runs.py::"
 LOOP = "tests/algorithms/test_on_policy.py::"
 CRITIC = "tests/algorithms/test_entropy_critic.py::"
 RUNNER = "tests/experiments/test_runner.py::"
@@ -353,8 +356,8 @@ FAULTS = (
     Fault(
         "the learning rate stays",
         "algorithms/on_policy.py",
-        "c.learning_rate * self.left",
-        "c.learning_rate",
+        "self.config.learning_rate * self.left",
+        "self.config.learning_rate",
         (TARGETS + "test_the_learning_rate_falls_to_nothing_or_stays",),
     ),
     Fault(
@@ -747,6 +750,79 @@ FAULTS = (
         "    if running is None:\n        state = staggered",
         "    if running is None or stagger:\n        state = staggered",
         (ROLLOUT + "test_a_rollout_goes_on_from_a_staggered_beginning_once",),
+    ),
+    Fault(
+        "a worker's gradient is applied to the parameters it was taken at",
+        "distributed/worker.py",
+        "        optimiser.step()\n        trainer.updates += index == 0",
+        "        trainer.updates += index == 0",
+        (LEARNER + "test_one_worker_gives_the_numbers_of_the_synchronous_training",),
+    ),
+    Fault(
+        "the steps of the critic are not sent",
+        "distributed/worker.py",
+        "for index, optimiser in enumerate(trainer.optimisers)",
+        "for index, optimiser in enumerate(trainer.optimisers[:1])",
+        (
+            LEARNER + "test_one_worker_gives_the_numbers_of_the_synchronous_training",
+            LEARNER + "test_a_workers_gradient_is_that_of_the_loss_on_its_own_actions",
+        ),
+    ),
+    Fault(
+        "a worker steps by statistics of its own",
+        "distributed/worker.py",
+        'state["optimiser"] = copied(trainer.optimiser.state_dict())',
+        "pass",
+        (LEARNER + "test_a_worker_begins_as_the_learner_is_its_optimisers_included",),
+    ),
+    Fault(
+        "rollouts of whoever acted are taken for one's own",
+        "algorithms/on_policy.py",
+        "return rollout.version != self.updates",
+        "return rollout.version > self.updates",
+        (LEARNER + "test_v_trace_is_given_the_ratios_to_the_policy_that_acted",),
+    ),
+    Fault(
+        "a rollout from elsewhere is thought to have its graph",
+        "algorithms/on_policy.py",
+        "if c.keeps_graph and not stale and not rollout.detached:",
+        "if c.keeps_graph and not stale:",
+        (LEARNER + "test_a_rollout_leaves_the_process_without_its_graph",),
+    ),
+    Fault(
+        "the lag in updates is that in batches",
+        "distributed/learner.py",
+        '"lag_updates": trainer.updates - updates}',
+        '"lag_updates": self.learnt - learnt}',
+        (LEARNER + "test_the_lag_in_updates_counts_all_minibatches",),
+    ),
+    Fault(
+        "a worker in another's place draws what that one drew",
+        "distributed/pool.py",
+        "self.made += 1",
+        "self.made += 0",
+        (POOL + "test_a_worker_that_is_lost_is_begun_anew_asked_again_and_counted",),
+    ),
+    Fault(
+        "losses are never forgotten",
+        "distributed/pool.py",
+        "                self.in_a_row = 0",
+        "                pass",
+        (POOL + "test_losses_with_a_batch_between_them_do_not_end_it",),
+    ),
+    Fault(
+        "an asynchronous run's spec does not say so",
+        "experiments/spec.py",
+        '            **_written("run", {"workers": self.workers}),\n',
+        "",
+        (ASYNCHRONOUS + "test_a_run_without_workers_says_nothing_of_them",),
+    ),
+    Fault(
+        "an asynchronous run is replayed",
+        "experiments/results.py",
+        "    if run.spec.workers:\n        return None\n",
+        "",
+        (ASYNCHRONOUS + "test_a_run_is_stored_with_its_lag_and_is_not_asked_for_again",),
     ),
     Fault(
         "a lost life begins a new game",

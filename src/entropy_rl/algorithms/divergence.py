@@ -31,6 +31,10 @@ class TrainingDiverged(RuntimeError):
         )
         self.update, self.term, self.last_good, self.seeds = update, term, last_good, seeds
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To be pickled: an exception's own way gives its message for all arguments."""
+        return type(self), (self.update, self.term, self.last_good, self.seeds)
+
 
 def finite(tensors: Iterable[Tensor]) -> bool:
     """Whether all entries of all tensors are finite."""

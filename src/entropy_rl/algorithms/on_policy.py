@@ -24,6 +24,7 @@ from entropy_rl.algorithms.lag import LaggedActor
 from entropy_rl.algorithms.optimisers import make_optimiser
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.problem import Problem
+from entropy_rl.algorithms.regression import Regression
 from entropy_rl.algorithms.replicas import Replicas
 from entropy_rl.algorithms.rollout import (
     Rollout,
@@ -115,19 +116,32 @@ class Trainer:
         """Whether all episodes have been played."""
         return self.played >= self.config.episodes
 
+    @property
+    def optimisers(self) -> list[torch.optim.Optimizer]:
+        """Of the policy, and of the networks beside it."""
+        beside = (self.baseline, self.critic)
+        return [self.optimiser, *(x.optimiser for x in beside if isinstance(x, Regression))]
+
     def step(self) -> None:
         """Play one batch of episodes and learn from it.
 
         Raises:
             TrainingDiverged: a loss, gradient or parameter that is not finite.
         """
+        self.begin()
+        self.learn(self.play(min(self.config.batch, self.config.episodes - self.played)))
+
+    def begin(self) -> None:
+        """What goes before a batch: keep the state as good, set the learning rate.
+
+        Raises:
+            TrainingDiverged: a parameter that is not finite.
+        """
         self._require_finite("parameters", *self.parameters)
         self._good = self._snapshot()
-        c = self.config
-        if c.decay:
+        if self.config.decay:
             for group in self.optimiser.param_groups:
-                group["lr"] = c.learning_rate * self.left
-        self.learn(self.play(min(c.batch, c.episodes - self.played)))
+                group["lr"] = self.config.learning_rate * self.left
 
     def play(self, episodes: int) -> Rollout:
         """Play ``episodes`` episodes with the present policy, or with each of its replicas."""
@@ -216,7 +230,7 @@ class Trainer:
         c, rollout = self.config, context.rollout
         obs, drawn = rows_of(rollout.obs, rows), select_rows(context.old_chain, rows)
         stale = moved or self._stale(rollout)
-        if c.keeps_graph and not stale:
+        if c.keeps_graph and not stale and not rollout.detached:
             chain = rollout.chain
         else:
             chain = self.working.module.conditionals(obs, drawn.actions)
@@ -253,6 +267,12 @@ class Trainer:
         self.played, self.steps, self.updates = state["counts"]
         self.curves = copied(state["curves"])
         self._good = self._snapshot()
+
+    def set_back(self, term: str, seeds: tuple[int, ...] = ()) -> TrainingDiverged:
+        """Go back to where the last batch began, because ``term`` is not finite; what to raise."""
+        update, good = self.updates, {**self._good, "curves": copied(self.curves)}
+        self.load_state_dict(good)
+        return TrainingDiverged(update, term, good, seeds)
 
     def _snapshot(self) -> dict[str, Any]:
         """The state without its curves, which only grow."""
@@ -370,10 +390,7 @@ class Trainer:
         if not finite(tensors):
             if rows is not None:  # a sum does not tell whose it is
                 tensors = rows.chain.log_prob, rows.estimate.surrogate
-            seeds = self.replicas.spoilt(tensors)
-            update, good = self.updates, {**self._good, "curves": copied(self.curves)}
-            self.load_state_dict(good)
-            raise TrainingDiverged(update, term, good, seeds)
+            raise self.set_back(term, self.replicas.spoilt(tensors))
 
     def _record(
         self, rollout: Rollout, entropy: Tensor, loss: Tensor, critic_loss: Tensor | None

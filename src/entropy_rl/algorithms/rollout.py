@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.conditionals import Chain, concatenate
+from entropy_rl.conditionals import Chain, concatenate, select_rows, without_features
 from entropy_rl.envs import Core, episodes_over
 from entropy_rl.stepwise import Observation
 from entropy_rl.streams import Source
@@ -40,6 +40,8 @@ class Rollout:
         merits: the environment's figures of merit at the end of each episode, each ``(B,)``; of a
             stretch at the end of its last one, NaN if none ended in it.
         running: what goes on after the last step, or None.
+        detached: whether ``chain`` is without the graph of its sampling even if the configuration
+            keeps it: another process has played.
     """
 
     obs: Observation
@@ -53,9 +55,14 @@ class Rollout:
     version: int = 0
     merits: dict[str, Tensor] = field(default_factory=dict)
     running: Any = None
+    detached: bool = False
 
     def __len__(self) -> int:
         return len(self.time)
+
+    def detach(self) -> Rollout:
+        """The same without graph and features, as it may leave the process."""
+        return replace(self, chain=select_rows(without_features(self.chain)), detached=True)
 
     @property
     def lengths(self) -> Tensor:

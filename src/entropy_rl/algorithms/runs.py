@@ -7,6 +7,7 @@ import platform
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ def run_preset(
     progress: bool = False,
     save: Path | None = None,
     result: Path | None = None,
+    training: Callable[..., TrainResult] = train,
 ) -> Run:
     """Train and evaluate a preset with one seed.
 
@@ -84,6 +86,7 @@ def run_preset(
         save: where to write the policy: as soon as it is trained, or the last good one if the
             training diverges.
         result: where to write curves, evaluation and provenance.
+        training: what trains: :func:`entropy_rl.algorithms.train`, or what takes the same.
 
     Raises:
         ValueError: an argument out of range or a file that cannot be written, before anything is
@@ -101,7 +104,7 @@ def run_preset(
     started = time.perf_counter()
     env, policy = chosen.make(seed)
     try:
-        trained = train(env, policy, chosen.config, seed, progress)
+        trained = training(env, policy, chosen.config, seed, progress)
     except TrainingDiverged:
         if save is not None:
             _save(chosen, policy, save)

@@ -79,7 +79,7 @@ def train(
     """
     trainer = make_trainer(env, policy, config, seed)
     started = time.process_time()
-    with _progress(trainer.batches, config.batch, progress) as batches:
+    with progress_bar(trainer.batches, config.batch, progress) as batches:
         for _ in batches:
             trainer.step()
             if callback is not None:
@@ -88,7 +88,8 @@ def train(
     return TrainResult(policy, trainer.curves, trainer.steps, seconds, trainer.updates)
 
 
-def _progress(batches: int, batch: int, show: bool) -> AbstractContextManager[Iterable[int]]:
+def progress_bar(batches: int, batch: int, show: bool) -> AbstractContextManager[Iterable[int]]:
+    """The batches by number, with a bar (which needs tqdm) if ``show``."""
     if not show:
         return nullcontext(range(batches))
     from tqdm.auto import tqdm

@@ -1,5 +1,6 @@
 """Tables and figures as specs; the runner; the results store."""
 
+from entropy_rl.experiments.asynchronous import ASYNCHRONOUS
 from entropy_rl.experiments.backends import BACKENDS
 from entropy_rl.experiments.beyond import BETA, SCALING
 from entropy_rl.experiments.breakout import BREAKOUT
@@ -35,6 +36,7 @@ from entropy_rl.experiments.variance import ACTING, VARIANCE
 
 __all__ = [
     "ACTING",
+    "ASYNCHRONOUS",
     "AUTHORS",
     "BACKENDS",
     "BETA",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from entropy_rl import _validate
+from entropy_rl.distributed.cluster import connected, import_ray
 from entropy_rl.experiments.spec import RunSpec
 
 Alive = Callable[[], None]
@@ -17,7 +17,6 @@ Finished = tuple[RunSpec, str | None]
 Backend = Callable[[Work, Sequence[RunSpec], int], Iterator[Finished]]
 
 RETRIES = 3
-OBJECT_STORE_BYTES = 80 * 2**20  # Ray's least is 75 MiB, and nothing of a run goes through it
 
 _KILLED = (
     "a worker was killed, for want of memory perhaps; what is finished is stored: "
@@ -85,10 +84,13 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
         ChildProcessError: the workers of one run were killed more than :data:`RETRIES` times.
         ConnectionError: no cluster answers at ``RAY_ADDRESS``, for which Ray waits a quarter of an
             hour, or none could be begun here.
-        ValueError: Ray is not installed; a GPU is needed and the cluster has none.
+        ValueError: Ray is not installed; a GPU is needed and the cluster has none; a run that has
+            workers of its own, for which a task of a full cluster would wait for ever.
         ValueError, OSError: what ``work`` raises.
     """
-    ray = _ray()
+    if any(spec.workers for spec in specs):
+        raise _validate.fail("backend", "'loky', for runs with workers of their own", "'ray'")
+    ray = import_ray("backend")
     died = (
         ray.exceptions.WorkerCrashedError,
         ray.exceptions.NodeDiedError,
@@ -96,7 +98,7 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
         ray.exceptions.OutOfMemoryError,
     )
     waiting, running = list(reversed(specs)), dict[Any, RunSpec]()
-    with _connected(ray, min(jobs, len(specs))):
+    with connected(ray, min(jobs, len(specs))):
         gpus = ray.cluster_resources().get("GPU", 0)
         if gpus < 1 and any(_gpus(spec) for spec in specs):
             raise _validate.fail("backend", "a Ray cluster with a GPU, for device 'cuda'", "none")
@@ -125,43 +127,6 @@ def _task(work: Work, spec: RunSpec) -> str | None:
 
 def _gpus(spec: RunSpec) -> int:
     return int(spec.device == "cuda")
-
-
-def _ray() -> Any:
-    try:
-        import ray
-    except ModuleNotFoundError:
-        raise _validate.fail(
-            "backend", "the extra 'distributed': pip install 'entropy-rl[distributed]'", "no ray"
-        ) from None
-    return ray
-
-
-@contextmanager
-def _connected(ray: Any, jobs: int) -> Iterator[None]:
-    """Within a cluster; what was begun here is ended here."""
-    if ray.is_initialized():
-        yield
-        return
-    address = os.environ.get("RAY_ADDRESS")
-    try:
-        if address:
-            ray.init(address, logging_level="warning")
-        else:
-            ray.init(
-                "local",
-                num_cpus=jobs,
-                object_store_memory=OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                logging_level="error",
-            )
-    except Exception as error:  # Ray has no class of its own for what fails here
-        ray.shutdown()
-        raise ConnectionError(f"no Ray cluster at {address or 'this machine'}: {error}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 BACKENDS: dict[str, Backend] = {"loky": on_loky, "ray": on_ray}

@@ -31,10 +31,10 @@ def report(runs: Path, tier: str, stale: bool = False) -> bool:
 
     Returns:
         whether nothing is invalid or stale. Missing runs are not wrong; runs of a device that is
-        not here cannot be replayed, and are counted.
+        not here, and asynchronous ones, cannot be replayed, and are counted.
     """
     wrong: list[str] = []
-    elsewhere = 0
+    elsewhere = asynchronous = 0
     for folder in sorted({experiment.folder for experiment in EXPERIMENTS.values()}):
         store = Store(runs / folder)
         problems = store.problems()
@@ -42,9 +42,11 @@ def report(runs: Path, tier: str, stale: bool = False) -> bool:
         bad = {name.split(".")[0] for name in problems}
         good = {name: store.load(name) for name in store.names() if name not in bad}
         if stale:
-            here = [run for run in good.values() if is_here(run.spec.device)]
+            kept = [run for run in good.values() if not run.spec.workers]
+            here = [run for run in kept if is_here(run.spec.device)]
             wrong += filter(None, map(staleness, here))
-            elsewhere += len(good) - len(here)
+            elsewhere += len(kept) - len(here)
+            asynchronous += len(good) - len(kept)
         for experiment in EXPERIMENTS.values():
             if experiment.folder == folder:
                 print("\n".join(_listing(experiment, tier, good, bad)))
@@ -60,6 +62,8 @@ def report(runs: Path, tier: str, stale: bool = False) -> bool:
         print(f"wrong: {line}")
     if elsewhere:
         print(f"not replayed, for want of their device: {elsewhere} runs")
+    if asynchronous:
+        print(f"not replayed, because asynchronous, whose numbers come once: {asynchronous} runs")
     return not wrong
 
 
@@ -69,8 +73,10 @@ def staleness(run: StoredRun) -> str | None:
     Bits are asked for on the processor that made the run. On another one, or under other versions,
     sums are rounded in another order and the draws part after some twenty updates; there, and on a
     GPU, where sums have no order, the first batch has to move the parameters alike, and the first
-    two to give like curves.
+    two to give like curves. Asynchronous runs, whose numbers come once, are never stale.
     """
+    if run.spec.workers:
+        return None
     then, now = run.record["first_updates"], beginning(run.spec)
     if now == then:
         return None

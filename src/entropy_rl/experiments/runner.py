@@ -7,7 +7,8 @@ import io
 import platform
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from entropy_rl import _validate
 from entropy_rl._threads import one_thread
-from entropy_rl.algorithms import Evaluation, TrainingDiverged, evaluate, make_trainer
+from entropy_rl.algorithms import Evaluation, Trainer, TrainingDiverged, evaluate, make_trainer
 from entropy_rl.algorithms.evaluation import with_mode
 from entropy_rl.algorithms.runs import commit, known, processor
+from entropy_rl.distributed.learner import Learner, learner_of
 from entropy_rl.envs import Core
 from entropy_rl.experiments.checkpoint import load_checkpoint, save_checkpoint
 from entropy_rl.experiments.files import write_whole
@@ -52,8 +55,9 @@ def run_spec(
             or those of replicas as ``<hash>-<seed>.pt``; None for none.
 
     Raises:
-        ValueError: a configuration under which replicas cannot be stacked.
-        OSError: naming the file that could not be written.
+        ValueError: a configuration under which replicas cannot be stacked; workers without Ray.
+        OSError: naming the file that could not be written; a cluster that does not answer, or
+            whose workers are lost one after the other.
         TrainingDiverged: its last good state is in the store, as ``<hash>.diverged.pt``.
     """
     with one_thread():
@@ -65,17 +69,18 @@ def run_spec(
             except ValueError as error:
                 warnings.warn(f"{error}; the run starts anew", stacklevel=2)
         saved = time.perf_counter()
-        while not run.trainer.finished:
-            try:
-                run.step()
-            except TrainingDiverged as error:
-                _save_diverged(store.path(spec.hash, "diverged.pt"), spec, error)
-                raise
-            if after_batch is not None:
-                after_batch()
-            if time.perf_counter() - saved >= checkpoint_seconds and not run.trainer.finished:
-                save_checkpoint(path, spec, run.state())
-                saved = time.perf_counter()
+        with run.workers():
+            while not run.trainer.finished:
+                try:
+                    run.step()
+                except TrainingDiverged as error:
+                    _save_diverged(store.path(spec.hash, "diverged.pt"), spec, error)
+                    raise
+                if after_batch is not None:
+                    after_batch()
+                if time.perf_counter() - saved >= checkpoint_seconds and not run.trainer.finished:
+                    save_checkpoint(path, spec, run.state())
+                    saved = time.perf_counter()
         training = run.spent()
         wall, cpu = time.perf_counter(), time.process_time()
         # On the same starts, whichever device they were trained on.
@@ -107,7 +112,12 @@ def beginning(spec: RunSpec) -> dict[str, Any]:
         how many they were ("updates", the first number of whole batches ≥ 20) and the "sha256" of
         the parameters after them; for machines that round otherwise, how far a sample of the
         parameters "moved" in the first batch, and the "curves" of the first two.
+
+    Raises:
+        ValueError: an asynchronous run, which has no beginning that could be made again.
     """
+    if spec.workers:
+        raise _validate.fail("spec", "a run without workers", f"{spec.workers} of them")
     with one_thread():
         run = _Training(spec)
         while run.fingerprint is None:
@@ -131,14 +141,28 @@ class _Training:
         self.env, self.policy = spec.make()
         seed = spec.seed if spec.replicas == 1 else spec.seeds
         self.trainer = make_trainer(self.env, self.policy, spec.config, seed)
+        self.learner: Learner | None = None
         self.moved: list[float] = []
         self.fingerprint: dict[str, Any] | None = None
         self.commits = [_commit()]
         self.before = {"wall": 0.0, "cpu": 0.0}
         self.started = {"wall": time.perf_counter(), "cpu": time.process_time()}
 
+    @contextmanager
+    def workers(self) -> Iterator[None]:
+        """Within it, those that the spec asks for play; they are sent what the trainer is now."""
+        if not self.spec.workers:
+            yield
+            return
+        assert isinstance(self.trainer, Trainer)  # the spec has refused the other loop
+        with learner_of(self.trainer, self.spec.seed, self.spec.workers) as self.learner:
+            yield
+
     def step(self) -> None:
         trainer = self.trainer
+        if self.learner is not None:
+            self.learner.step()
+            return
         first = trainer.updates == 0
         before = _sample(self.policy)
         trainer.step()
@@ -159,6 +183,8 @@ class _Training:
     def spent(self) -> dict[str, float]:
         """Seconds of training, those of the lives before included."""
         now = {"wall": time.perf_counter(), "cpu": time.process_time()}
+        if self.learner is not None:
+            now["cpu"] += self.learner.cpu_seconds
         return {k: round(self.before[k] + now[k] - self.started[k], 2) for k in now}
 
     def state(self) -> dict[str, Any]:
@@ -187,6 +213,7 @@ class _Training:
             "device": self.spec.device,
             "versions": versions(),
             "hardware": hardware(self.spec.device),
+            **({"asynchronous": self.learner.summary()} if self.learner else {}),
         }
 
 

@@ -19,18 +19,20 @@ from entropy_rl.algorithms import (
 )
 from entropy_rl.algorithms.presets import make_environment
 from entropy_rl.algorithms.runs import EVALUATION_SEED
+from entropy_rl.distributed.learner import check_config
 from entropy_rl.envs import ClosedForm, Core
 from entropy_rl.policies import POLICIES, family_options, stack_policies
 
 FORMAT = "entropy_rl.run/1"
 DEVICES = ("cpu", "cuda")
 
-# What was added after the format was fixed, under "config" (of the on-policy loop), "off_policy",
-# "evaluation", or the name of an environment, of a policy, or of an algorithm whose row has a new
-# option, each with the value that means what runs did before it existed. At that value it is not
-# written, so that a new field changes the hash of no run that is stored. A value here is not a
-# default: it may never change.
+# What was added after the format was fixed, under "run" (the spec's own), "config" (of the
+# on-policy loop), "off_policy", "evaluation", or the name of an environment, of a policy, or of an
+# algorithm whose row has a new option, each with the value that means what runs did before it
+# existed. At that value it is not written, so that a new field changes the hash of no run that is
+# stored. A value here is not a default: it may never change.
 LATER: dict[str, dict[str, Any]] = {
+    "run": {"workers": 0},
     "config": {
         "baseline_optimiser": "adam",
         "beta_decay": False,
@@ -100,10 +102,12 @@ class RunSpec:
         device: "cpu" or "cuda".
         replicas: R ≥ 1, how many seeds from ``seed`` on are stacked in one training. Their numbers
             are those of runs of their own but for rounding, so that it is part of what is said.
+        workers: of an asynchronous run, :func:`entropy_rl.distributed.train_async`; 0 for none.
+            What it says is then how, not which numbers: the same spec does not give them again.
 
     Raises:
         ValueError: an unknown name or option, a value out of range or that JSON cannot hold, an
-            exact evaluation of an environment without a closed form.
+            exact evaluation of an environment without a closed form, what workers cannot do.
     """
 
     environment: str
@@ -115,12 +119,18 @@ class RunSpec:
     evaluation: EvaluationSpec = field(default_factory=EvaluationSpec)
     device: str = "cpu"
     replicas: int = 1
+    workers: int = 0
 
     def __post_init__(self) -> None:
         _validate.seed("seed", self.seed)
         _validate.choice("device", self.device, DEVICES)
         _validate.positive_integer("replicas", self.replicas)
         _validate.seed("seed", self.seeds[-1])
+        if _validate.natural("workers", self.workers):
+            check_config(self.config, self.workers)
+            for name, only in (("replicas", 1), ("device", "cpu")):
+                if getattr(self, name) != only:
+                    raise _validate.fail(name, f"{only!r}, for workers", getattr(self, name))
         given = _plain("environment_options", self.environment_options)
         env = make_environment(self.environment, given)
         if self.evaluation.exact and not isinstance(env, ClosedForm):
@@ -166,8 +176,7 @@ class RunSpec:
             raise _validate.fail("spec", "an object", type(data).__name__)
         if data.get("format") != FORMAT:
             raise _validate.fail("format", repr(FORMAT), repr(data.get("format")))
-        names = ["format", *(x.name for x in fields(cls))]
-        _check_fields("spec", data, names)
+        data = _completed("spec", "run", data, ["format", *(x.name for x in fields(cls))])
         for name in ("environment_options", "policy_options", "config", "evaluation"):
             if not isinstance(data[name], Mapping):
                 raise _validate.fail(name, "an object", type(data[name]).__name__)
@@ -182,6 +191,7 @@ class RunSpec:
         return cls(
             **rest,
             replicas=data["replicas"],
+            workers=data["workers"],
             config=kind(**config),
             evaluation=EvaluationSpec(**seen),
             environment_options=_completed(
@@ -211,6 +221,7 @@ class RunSpec:
             "evaluation": _written("evaluation", asdict(self.evaluation)),
             "device": self.device,
             "replicas": self.replicas,
+            **_written("run", {"workers": self.workers}),
         }
 
     @cached_property
@@ -237,6 +248,8 @@ class RunSpec:
     @property
     def on_each_device(self) -> tuple[RunSpec, ...]:
         """The spec and the same on every other device; an experiment takes either's run."""
+        if self.workers:
+            return (self,)
         others = (replace(self, device=device) for device in DEVICES if device != self.device)
         return (self, *others)
 

@@ -133,8 +133,7 @@ def _run(
 ) -> str | None:
     """One run in a worker: None, or why it diverged.
 
-    What a worker raises has to be pickled, which :class:`TrainingDiverged` cannot be, and would
-    end the sweep.
+    What a worker raises would end the sweep.
     """
     _require_same_folder(store, token)
     try:

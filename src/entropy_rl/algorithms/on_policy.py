@@ -102,7 +102,7 @@ class Trainer:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """What the policy's updates move: its parameters, and a shared baseline's head."""
+        """What the policy's updates move, its parameters and the head of a shared baseline."""
         own = list[nn.Parameter](self.policy.parameters())
         return own if self.shared is None else [*own, *self.shared.head.parameters()]
 

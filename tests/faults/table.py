@@ -885,10 +885,7 @@ FAULTS = (
         "policies/gaussian.py",
         "return actions.clamp(low, high)",
         "return actions",
-        (
-            GAUSSIAN
-            + "test_clipped_actions_are_those_drawn_cut_off_and_scored_where_they_are[softplus]",
-        ),
+        (GAUSSIAN + "test_clipped_actions_are_those_drawn_cut_off_and_scored_where_they_are",),
     ),
     Fault(
         "a mean that goes as far beyond the bounds",

@@ -6,8 +6,10 @@ import socket
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from entropy_rl.distributed.cluster import OBJECT_STORE_BYTES
 
@@ -16,6 +18,10 @@ SHORT = "/tmp"
 ENVIRONMENT = ("RAY_TMPDIR", "RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
 # One for all clusters of a process, which keeps the first that it has read.
 TOKEN = secrets.token_hex(16)
+
+
+# Of two clusters that begin side by side one may come to the other's ports, with another's token.
+ONE_AT_A_TIME = Path(__file__).parents[1] / "_build" / "locks" / "two_nodes"
 
 
 # A node whose agents choose their ports dies unless they have within fifteen seconds, which on a
@@ -47,7 +53,9 @@ def two_nodes():
 
     One connection for a module of tests, so that the workers are kept from test to test.
     """
+    ONE_AT_A_TIME.parent.mkdir(parents=True, exist_ok=True)
     with (
+        FileLock(ONE_AT_A_TIME),
         tempfile.TemporaryDirectory(prefix="r", dir=SHORT) as folder,
         pytest.MonkeyPatch.context() as patch,
     ):

@@ -56,7 +56,7 @@ def connected(ray: Any, cpus: int) -> Iterator[None]:
                 include_dashboard=False,
                 logging_level="error",
             )
-    except Exception as error:  # Ray has no class of its own for what fails here
+    except Exception as error:  # a node that does not start is a bare Exception of Ray's
         ray.shutdown()
         raise ConnectionError(f"no Ray cluster at {address or 'this machine'}: {error}") from error
     try:

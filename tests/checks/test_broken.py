@@ -4,12 +4,16 @@ Every registered check stands in ``BREAKAGES`` at least once; add a row with eve
 """
 
 import dataclasses
+import inspect
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
-from entropy_rl import stepwise
+from entropy_rl import checks, stepwise
 from entropy_rl.algorithms import EntropyCritic
 from entropy_rl.checks import (
     CHECKS,
@@ -344,6 +348,59 @@ BREAKAGES = [
 def test_a_broken_package_is_noticed(monkeypatch, claim, where, name, instead):
     monkeypatch.setattr(where, name, instead)
     assert not run(claim).holds
+
+
+# These return masks, actions or policies, in which there is nothing to make NaN.
+WITHOUT_NUMBERS = {"_arms_pay", "beam_search", "legal_components", "off_mode_example"}
+
+
+def spoilt(x, met):
+    """``x`` with every number in it NaN; a number met is noted in ``met``."""
+    if isinstance(x, float) or (isinstance(x, Tensor) and x.is_floating_point()):
+        met.append(x)
+        return x * math.nan
+    if isinstance(x, tuple):
+        new = [spoilt(y, met) for y in x]
+        return type(x)._make(new) if hasattr(x, "_make") else tuple(new)
+    if dataclasses.is_dataclass(x):
+        new = {f.name: spoilt(getattr(x, f.name), met) for f in dataclasses.fields(x) if f.init}
+        return dataclasses.replace(x, **new)
+    return x
+
+
+@pytest.mark.parametrize(
+    ("claim", "where", "name"),
+    sorted(
+        {
+            b[:3]
+            for b in BREAKAGES
+            if inspect.isfunction(getattr(b[1], b[2])) and b[2] not in WITHOUT_NUMBERS
+        },
+        key=str,
+    ),
+    ids=lambda x: x if isinstance(x, str) else getattr(x, "__name__", ""),
+)
+def test_a_nan_is_noticed(monkeypatch, claim, where, name):
+    """The built-in max drops a NaN, and with it the only sign of the error."""
+    original = getattr(where, name)
+    met = []
+
+    def instead(*args, **kwargs):
+        return spoilt(original(*args, **kwargs), met)
+
+    monkeypatch.setattr(where, name, instead)
+    try:
+        holds = run(claim).holds
+    except (ValueError, RuntimeError):  # refusing a NaN is noticing it
+        holds = False
+    assert met, "this function returned no number: nothing was spoilt"
+    assert not holds
+
+
+def test_no_check_takes_the_builtin_max_of_errors():
+    for path in sorted(Path(checks.__file__).parent.glob("*.py")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert not re.search(r"(residual|wrong|worst) = max\(|return max\(", line), (path, line)
 
 
 def test_every_check_has_been_seen_to_fail():

@@ -15,12 +15,15 @@ class Control:
     Attributes:
         name: what was done wrong, in a few words.
         residual: how far the wrong variant is off (≥ 0).
-        least: what the residual must exceed for the control to count as detected.
+        least: what the residual must exceed for the control to count as detected; > 0.
     """
 
     name: str
     residual: float
     least: float
+
+    def __post_init__(self) -> None:
+        _validate.above("least", self.least, 0)
 
     @property
     def detected(self) -> bool:
@@ -56,8 +59,8 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Residual within tolerance (NaN is not) and every control detected."""
-        return self.residual <= self.tolerance and all(c.detected for c in self.controls)
+        """0 ≤ residual ≤ tolerance, which NaN is not, and every control detected."""
+        return 0 <= self.residual <= self.tolerance and all(c.detected for c in self.controls)
 
 
 @dataclass(frozen=True)

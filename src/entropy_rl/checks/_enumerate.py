@@ -113,6 +113,11 @@ def variance(weights: Tensor, values: Tensor) -> float:
     return total_variance(weights, values.unsqueeze(-1))
 
 
+def largest(*errors: float) -> float:
+    """The largest of some errors, NaN if any of them is; the built-in max may drop a NaN."""
+    return float(torch.tensor(errors, dtype=torch.float64).max())
+
+
 def worst(found: Tensor, true: Tensor | float) -> float:
     """max |found - true|."""
     return float((found.detach() - torch.as_tensor(true, dtype=found.dtype).detach()).abs().max())

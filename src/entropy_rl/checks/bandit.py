@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl.checks._base import Check, checks
-from entropy_rl.checks._enumerate import TOLERANCE, control, worst
+from entropy_rl.checks._enumerate import TOLERANCE, control, largest, worst
 from entropy_rl.envs import TeamBandit
 
 PRINTED = 35.66
@@ -24,7 +24,7 @@ def bandit_maximum() -> Check:
     pulls = torch.cartesian_prod(*[torch.arange(game.arms)] * game.agents)
     expected = _played(game, pulls)
     best = expected > expected.max() - TOLERANCE
-    residual = max(
+    residual = largest(
         abs(float(expected.max()) - PRINTED),
         worst(expected, game.expected_reward(pulls)),
         float(best.sum() - 1),

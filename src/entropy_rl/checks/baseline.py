@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from entropy_rl.algorithms import EntropyCritic
 from entropy_rl.checks._base import Check, checks
 from entropy_rl.checks._cases import GradientCase, gradient_cases, sums_after
-from entropy_rl.checks._enumerate import TOLERANCE, control, jacobian, total_variance
+from entropy_rl.checks._enumerate import TOLERANCE, control, jacobian, largest, total_variance
 from entropy_rl.checks._instances import F64, SEEDS, Instance, instances, seeded
 from entropy_rl.conditionals import Conditionals
 from entropy_rl.estimators import unbiased_gradient
@@ -93,7 +93,7 @@ def baselined() -> Check:
         obs, critic = x.obs.expand(len(c.p), *x.obs.shape[1:]), random_critic(x, seed)
         guess = critic.provide(x.policy, obs, c.chain)
         plain, helped = unbiased_gradient(c.chain), unbiased_gradient(c.chain, best)
-        residual = max(
+        residual = largest(
             residual,
             c.error(unbiased_gradient(c.chain, blind).surrogate),
             c.error(helped.surrogate),

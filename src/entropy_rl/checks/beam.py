@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 from entropy_rl.checks._base import Check, Refutation, checks
-from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, every_action, probabilities
+from entropy_rl.checks._enumerate import (
+    LEAST,
+    TOLERANCE,
+    control,
+    every_action,
+    largest,
+    probabilities,
+)
 from entropy_rl.checks._instances import STATE, random_tables, tables
 from entropy_rl.policies.table import TablePolicy
 from entropy_rl.stepwise import beam_search
@@ -97,14 +104,14 @@ def beam_with_greedy() -> Check:
         for seed, scale in enumerate((0.3, 1.0, 3.0)):
             policy = random_tables(1000, K, d, seed, scale)
             for beam in (1, 2, 3, 4):
-                residual = max(residual, shortfall(policy, beam, keep_greedy=True))
-                worst = max(worst, shortfall(policy, beam, keep_greedy=False))
+                residual = largest(residual, shortfall(policy, beam, keep_greedy=True))
+                worst = largest(worst, shortfall(policy, beam, keep_greedy=False))
         plain.append(worst)
         single = random_tables(1, K, d, seed=9)
         best = _probability(single, STATE, beam_search(single, STATE, K**d))
-        residual = max(residual, float(probabilities(every_action(single, STATE)).max() - best))
+        residual = largest(residual, float(probabilities(every_action(single, STATE)).max() - best))
     for policy in (smallest_counterexample(), binary_counterexample()):
-        residual = max(residual, shortfall(policy, 2, keep_greedy=True))
+        residual = largest(residual, shortfall(policy, 2, keep_greedy=True))
     return Check(
         "zhang2018.beam.corrected",
         residual,

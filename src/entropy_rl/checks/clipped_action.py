@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl.checks._base import Check, checks
-from entropy_rl.checks._enumerate import control, worst
+from entropy_rl.checks._enumerate import control, largest, worst
 from entropy_rl.checks._instances import F64
 from entropy_rl.checks.local_variance import log_stds, tabular_gaussian
 from entropy_rl.conditionals import GaussianConditionals, clipped_entropy
@@ -115,28 +115,30 @@ def clipped_actions_pay_for_any_width() -> Check:
     residual = 0.0
     top, _ = threshold()
     for variance in VARIANCES:
-        residual = max(residual, abs(_growth(_gaussian_entropy, True, variance) - 30 * _ALPHA))
+        residual = largest(residual, abs(_growth(_gaussian_entropy, True, variance) - 30 * _ALPHA))
     x = torch.linspace(-4, 8, 241, dtype=F64, requires_grad=True)
     (slope,) = torch.autograd.grad(expected_reward(torch.zeros_like(x), x, 1.0).sum(), x)
     broad = x.detach()[60:]
     closed = expected_reward(torch.zeros_like(broad), broad, 1.0)
-    residual = max(residual, worst(closed, _paid_by_quadrature(broad)))
+    residual = largest(residual, worst(closed, _paid_by_quadrature(broad)))
     formula = torch.tensor([-marginal_cost(math.exp(y)) for y in x.tolist()], dtype=F64)
-    residual = max(residual, worst(slope, formula))
+    residual = largest(residual, worst(slope, formula))
     naive = []
     for alpha in (0.2 * top, 0.9 * top):
         for std in rests(alpha):
-            residual = max(residual, abs(alpha - marginal_cost(std)))
+            residual = largest(residual, abs(alpha - marginal_cost(std)))
         naive.append(abs(alpha - marginal_cost(alpha**0.5)))
-    residual = max(residual, -float((1.01 * top + formula).min()))
+    residual = largest(residual, -float((1.01 * top + formula).min()))
     ten = torch.tensor([math.log(10.0)], dtype=F64)
-    residual = max(residual, worst(expected_reward(100 * torch.ones(1, dtype=F64), ten, 1.0), -0.5))
+    residual = largest(
+        residual, worst(expected_reward(100 * torch.ones(1, dtype=F64), ten, 1.0), -0.5)
+    )
     for mean, std in ((0.0, 0.4), (0.3, 1.0), (-2.0, 1.5), (0.9, 6.0)):
         found = clipped_entropy(
             torch.tensor(mean, dtype=F64), torch.tensor(math.log(std), dtype=F64), -1.0, 1.0
         )
-        residual = max(residual, worst(found, _clipped_by_quadrature(mean, std)))
-        residual = max(residual, float(found) - math.log(4))
+        residual = largest(residual, worst(found, _clipped_by_quadrature(mean, std)))
+        residual = largest(residual, float(found) - math.log(4))
     acting = [
         _growth(lambda y: clipped_entropy(torch.zeros_like(y), y, -1.0, 1.0), True, v)
         for v in VARIANCES

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl.checks._base import Check, checks
-from entropy_rl.checks._enumerate import control, worst
+from entropy_rl.checks._enumerate import control, largest, worst
 from entropy_rl.checks._instances import F64
 from entropy_rl.checks.clipped_action import expected_reward
 from entropy_rl.conditionals import GaussianConditionals
@@ -78,15 +78,15 @@ def clipped_actions_have_another_score() -> Check:
         log_std = torch.tensor(math.log(std), dtype=F64, requires_grad=True)
         truth = torch.stack(torch.autograd.grad(expected_reward(mu, log_std, 1.0), (mu, log_std)))
         score, weighted = _score(mean, std, lambda x: x)
-        residual = max(residual, worst(score, 0), worst(weighted, truth))
+        residual = largest(residual, worst(score, 0), worst(weighted, truth))
         score, weighted = _score(mean, std, lambda x: x.clamp(-1, 1))
-        residual = max(residual, worst(score, expected_score(mu, log_std)), float(score[1]))
+        residual = largest(residual, worst(score, expected_score(mu, log_std)), float(score[1]))
         means.append(float(score.abs().max()))
         gradients.append(float((weighted - truth).abs().max()))
         if (mean, std) == (0.0, 1.0):
-            residual = max(residual, float(truth[1]), -float(weighted[1]))
+            residual = largest(residual, float(truth[1]), -float(weighted[1]))
     far, _ = _score(0.2, 1e6, lambda x: x.clamp(-1, 1))
-    residual = max(residual, worst(far, torch.tensor([0.0, -1.0])))
+    residual = largest(residual, worst(far, torch.tensor([0.0, -1.0])))
     return Check(
         "liu2020.clipped_score",
         residual,

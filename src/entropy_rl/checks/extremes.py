@@ -8,7 +8,14 @@ import math
 from torch import Tensor
 
 from entropy_rl.checks._base import Check, Refutation, checks
-from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, every_action, probabilities
+from entropy_rl.checks._enumerate import (
+    LEAST,
+    TOLERANCE,
+    control,
+    every_action,
+    largest,
+    probabilities,
+)
 from entropy_rl.checks._instances import SEEDS, STATE, random_tables, tables
 from entropy_rl.estimators import smoothed
 from entropy_rl.policies.table import TablePolicy
@@ -62,8 +69,8 @@ def supremum() -> Check:
         policy = random_tables(1, K, D, seed)
         for factor in (10.0, 1.0, 0.1, 1e-6):
             values = smoothed(every_action(scaled(policy, factor), STATE)).value
-            residual = max(residual, float(values.max()) - LARGEST)
-        residual = max(residual, LARGEST - float(values.min()))
+            residual = largest(residual, float(values.max()) - LARGEST)
+        residual = largest(residual, LARGEST - float(values.min()))
         frozen = scaled(policy, 1e-6)
         frozen.logits[1].data[0, 0] = policy.logits[1].data[0, 0]
         values = smoothed(every_action(frozen, STATE)).value
@@ -135,9 +142,9 @@ def infimum_near_the_mode() -> Check:
                 for row, component in zip(along, mode.tolist(), strict=True)
             ]
             bound = sum(fano(escape) for escape in escapes)
-            residual = max(residual, float(values[near].max()) - bound)
-        residual = max(residual, float(values[near].max()))
-        residual = max(residual, 1 - float(probabilities(chain).max()))
+            residual = largest(residual, float(values[near].max()) - bound)
+        residual = largest(residual, float(values[near].max()))
+        residual = largest(residual, 1 - float(probabilities(chain).max()))
         off.append(float(values[~near].max()))
     return Check(
         "zhang2018.thm3ii.corrected",

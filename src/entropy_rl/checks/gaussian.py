@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from entropy_rl.checks._base import Check, Control, Refutation, checks
-from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, worst
+from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, largest, worst
 from entropy_rl.checks._instances import F64, instance, instances
 from entropy_rl.estimators import crude, smoothed
 
@@ -85,17 +85,17 @@ def smoothed_of_a_normal() -> Check:
             actions = mean + far * torch.tensor([1.0, -0.5, 2.0, 0.1], dtype=F64)
             chain = x.policy.conditionals(x.obs.expand(5, -1), actions)
         entropy = normal_entropy(covariance)
-        residual = max(residual, worst(smoothed(chain).value, entropy))
+        residual = largest(residual, worst(smoothed(chain).value, entropy))
         logless.append(worst(printed_entropy(covariance), entropy))
         wrong = 0.0
         for i in range(x.policy.d):
             schur = conditional_variance(covariance, i)
             variance = (2 * chain.log_stds[0, i]).exp()
-            residual = max(residual, worst(variance / schur, 1.0))
-            wrong = max(wrong, worst(printed_variance(covariance, i) / schur, 1.0))
+            residual = largest(residual, worst(variance / schur, 1.0))
+            wrong = largest(wrong, worst(printed_variance(covariance, i) / schur, 1.0))
             for row in (0, 2, 4):
                 found = quadrature_entropy(mean, covariance, actions[row, :i])
-                residual = max(residual, worst(found, chain.entropies[row, i]))
+                residual = largest(residual, worst(found, chain.entropies[row, i]))
         inverseless.append(wrong)
     return Check(
         "zhang2018.thm2",
@@ -122,7 +122,7 @@ def _spread_of_a_mixture() -> float:
         odds = math.exp(-0.5 * a1**2), math.exp(-0.5 * (a1 - 3) ** 2)
         p = (odds[0] * narrow + odds[1] * wide) / sum(odds)
         entropies.append(float(torch.trapezoid(-torch.special.xlogy(p, p), x)))
-    return max(entropies) - min(entropies)
+    return largest(*entropies) - min(entropies)
 
 
 @checks("zhang2018.thm2.montecarlo")

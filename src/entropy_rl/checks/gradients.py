@@ -15,6 +15,7 @@ from entropy_rl.checks._enumerate import (
     control,
     every_action,
     flat_gradient,
+    largest,
     leaf_entropy,
     mean_gradient,
     probabilities,
@@ -59,7 +60,7 @@ def policy_gradient_with_bonus() -> Check:
         score = log_p * (reward - baseline[0])
         bonus = beta * exact(policy, STATE).surrogate
         objective = flat_gradient(log_p.exp() @ reward + bonus.sum(), policy)
-        residual = max(
+        residual = largest(
             residual,
             relative_error(mean_gradient(p, score + bonus, policy), true),
             relative_error(objective, true),
@@ -97,7 +98,7 @@ def crude_gradient_mean() -> Check:
     for c in gradient_cases(instances()):
         constant = c.entropy.expand(len(c.p))
         weighted = crude_gradient(c.chain, constant, log_weights=c.log_weights)
-        residual = max(
+        residual = largest(
             residual,
             c.error(crude_gradient(c.chain).surrogate),
             c.error(crude_gradient(c.chain, baseline=constant).surrogate),
@@ -133,7 +134,7 @@ def inert_bonus() -> Check:
     stale: list[float] = []
     for c in gradient_cases(instances()):
         size = float(c.true.norm())
-        residual = max(residual, float(c.mean(crude(c.chain).surrogate).norm()) / size)
+        residual = largest(residual, float(c.mean(crude(c.chain).surrogate).norm()) / size)
         factor.append(float(c.mean(crude_gradient(c.chain).surrogate).norm()) / size)
         stale.append(float(c.mean(crude(c.chain).surrogate, c.stale).norm()) / size)
     return Check(
@@ -169,7 +170,7 @@ def unbiased_gradient_mean() -> Check:
     )
     wrong: dict[str, list[float]] = {name: [] for name in names}
     for c in gradient_cases(instances(INDEPENDENT)):
-        residual = max(residual, c.error(unbiased_gradient(c.chain).surrogate))
+        residual = largest(residual, c.error(unbiased_gradient(c.chain).surrogate))
     for seed, c in enumerate(gradient_cases(instances())):
         ours = unbiased_gradient(c.chain)
         entropies, log_probs = c.chain.entropies, c.chain.component_log_probs
@@ -179,7 +180,7 @@ def unbiased_gradient_mean() -> Check:
         with seeded(seed):
             weights = torch.randn(len(c.p), dtype=F64)
         weighted = unbiased_gradient(c.chain, log_weights=c.log_weights)
-        residual = max(
+        residual = largest(
             residual,
             c.error(ours.surrogate),
             relative_error(c.mean(ours.surrogate, weights), c.mean(printed, weights)),

@@ -10,6 +10,7 @@ from entropy_rl.checks._enumerate import (
     control,
     every_action,
     flat_gradient,
+    largest,
     leaf_kl,
     mean_gradient,
     probabilities,
@@ -61,7 +62,7 @@ def independent_kl() -> Check:
         p = every_action(x.policy, x.obs)
         q = every_action(x.other, x.obs, p.actions)
         joint = leaf_kl(p, q)
-        residual = max(
+        residual = largest(
             residual,
             worst(kl_divergence(p, q).value, joint),
             worst(joint, marginal_kl(p, q)),
@@ -103,7 +104,7 @@ def autoregressive_kl() -> Check:
         pi, mu, joint = probabilities(p), probabilities(q), leaf_kl(p, q)
         weights = prefix_log_weights(p, q.component_log_probs)
         value = kl_divergence(p, q).value
-        residual = max(
+        residual = largest(
             residual,
             worst(pi @ value, joint),
             worst(mu @ kl_divergence(p, q, weights).value, joint),
@@ -156,7 +157,7 @@ def kl_gradient() -> Check:
         repaired = kl_divergence(new, old, weights)
         true_forward = flat_gradient(leaf_kl(old, new), x.policy)
         true_reverse = flat_gradient(leaf_kl(new, old), x.policy)
-        residual = max(
+        residual = largest(
             residual,
             _error(x.policy, theirs, forward.surrogate, true_forward),
             _error(x.policy, ours, reverse.surrogate, true_reverse),

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from entropy_rl.checks._base import Check, checks
-from entropy_rl.checks._enumerate import TOLERANCE, control, worst
+from entropy_rl.checks._enumerate import TOLERANCE, control, largest, worst
 from entropy_rl.checks._instances import F64, SEEDS, seeded
 from entropy_rl.policies._spaces import observation_size
 from entropy_rl.policies.gaussian import VARIANCES, GaussianPolicy
@@ -157,7 +157,7 @@ def noise_of_a_local_variance() -> Check:
             mean, _ = _one_sample(policy, curvature)
             level, spread = _one_sample(policy, 1 / square)
             relative = spread / level.square()
-            residual = max(
+            residual = largest(
                 residual,
                 worst(J @ J.T, K),
                 worst(mean, K @ (-curvature * square / _STATES)),
@@ -258,10 +258,10 @@ def capacity_of_a_global_variance() -> Check:
         for variance in VARIANCES:
             if not (wide and variance == "clipped"):
                 found = soft_value(_ascended(variance, c, _ALPHA), c, _ALPHA)
-                residual = max(residual, worst(found, value[variance]))
+                residual = largest(residual, worst(found, value[variance]))
         loss = 0.5 * _ALPHA * (c.mean().log() - c.log().mean())
         reward = {v: (-0.5 * c * (2 * x).exp()).mean() for v, x in best.items()}
-        residual = max(
+        residual = largest(
             residual,
             worst(value["local"] - value["global"], loss),
             worst(reward["local"], reward["global"]),

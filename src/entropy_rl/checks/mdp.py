@@ -8,7 +8,7 @@ from torch import Tensor
 
 from entropy_rl.checks._base import Check, checks
 from entropy_rl.checks._cases import sums_after
-from entropy_rl.checks._enumerate import TOLERANCE, control, flat_gradient, relative_error
+from entropy_rl.checks._enumerate import TOLERANCE, control, flat_gradient, largest, relative_error
 from entropy_rl.checks._instances import SEEDS, seeded
 from entropy_rl.estimators import exact, smoothed, unbiased_gradient
 from entropy_rl.policies.table import TablePolicy
@@ -68,7 +68,7 @@ def per_state() -> Check:
         estimate = _mean(policy, weight, unbiased_gradient(chain).surrogate)
         to_come = sums_after(entropies.detach()[visited].mT).mT
         missing_term = _mean(policy, weight, to_come * chain.log_prob)
-        residual = max(
+        residual = largest(
             residual,
             relative_error(estimate, true),
             relative_error(estimate + missing_term, total),

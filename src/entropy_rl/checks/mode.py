@@ -8,7 +8,7 @@ import torch
 
 from entropy_rl.checks._base import Check, checks
 from entropy_rl.checks._cases import gradient_cases
-from entropy_rl.checks._enumerate import TOLERANCE, control, every_action, worst
+from entropy_rl.checks._enumerate import TOLERANCE, control, every_action, largest, worst
 from entropy_rl.checks._instances import SEEDS, STATE, instances, random_tables
 from entropy_rl.checks.extremes import LARGEST, D, K, off_mode_example, scaled, towards
 from entropy_rl.checks.gaussian import normal_entropy
@@ -31,7 +31,7 @@ def smoothed_mode_extremes() -> Check:
         with torch.no_grad():
             mean = x.policy.parameters_of(x.obs)[0]
             value = smoothed(x.policy.conditionals(x.obs, mean)).value
-            residual = max(residual, worst(value, normal_entropy(x.policy.covariance(x.obs))))
+            residual = largest(residual, worst(value, normal_entropy(x.policy.covariance(x.obs))))
     for seed in SEEDS:
         policy = random_tables(1, K, D, seed)
         mode = torch.randint(K, (D,), generator=torch.Generator().manual_seed(seed))
@@ -39,11 +39,11 @@ def smoothed_mode_extremes() -> Check:
         for beam in (1, 3):
             for factor in (10.0, 1.0, 0.1, 1e-6):
                 value = smoothed_mode(scaled(policy, factor), STATE, beam).value
-                residual = max(residual, float(value) - LARGEST)
-            residual = max(residual, LARGEST - float(value))
-            residual = max(residual, float(smoothed_mode(limit, STATE, beam).value))
+                residual = largest(residual, float(value) - LARGEST)
+            residual = largest(residual, LARGEST - float(value))
+            residual = largest(residual, float(smoothed_mode(limit, STATE, beam).value))
             value = smoothed_mode(off_mode_example(1e-13), STATE, beam).value
-            residual = max(residual, float(value))
+            residual = largest(residual, float(value))
         drawn.append(float(smoothed(every_action(limit, STATE)).value.max()))
     value_bias: list[float] = []
     gradient_bias: list[float] = []

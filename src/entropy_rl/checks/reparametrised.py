@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl.checks._base import Check, Refutation, checks
-from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, relative_error, worst
+from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, largest, relative_error, worst
 from entropy_rl.checks._instances import F64, SEEDS, seeded
 from entropy_rl.checks.soft_gradient import one_decision
 from entropy_rl.tabular import (
@@ -162,7 +162,7 @@ def reparametrised_gradient() -> Check:
             inside = q + alpha * p.surprise  # line 14 of SAC1, for each noise
             true = _gradient(by_density(process, mean, log_std, alpha), mean, log_std)
             leaves = (mean, log_std)
-            residual = max(
+            residual = largest(
                 residual,
                 relative_error(_gradient(p.mean(inside), *leaves), true),
                 worst(inside.detach() @ p.weights, p.value),  # line 12 of SAC1
@@ -174,7 +174,7 @@ def reparametrised_gradient() -> Check:
             variants = (p.mean(q), level.mean(inside), p.mean(inside + own))
             for name, variant in zip(names, variants, strict=True):
                 wrong[name].append(relative_error(_gradient(variant, *leaves), true))
-        residual = max(residual, _deterministic_limit(process, mean))
+        residual = largest(residual, _deterministic_limit(process, mean))
     return Check(
         "liu2020.rpg26-31",
         residual,
@@ -199,7 +199,7 @@ def _deterministic_limit(process: Smooth, mean: Tensor) -> float:
     ours = _gradient(visits @ process.q(value, mean[:, None])[:, 0], mean)
     p = path(process, mean, torch.full_like(mean, math.log(1e-6)), 0.0)
     near = _gradient(p.mean(process.q(p.value, p.actions)), mean)
-    return max(relative_error(ours, true), relative_error(near, true))
+    return largest(relative_error(ours, true), relative_error(near, true))
 
 
 @checks("liu2020.eq25")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl.checks._base import Check, Refutation, checks
-from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, relative_error, worst
+from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, largest, relative_error, worst
 from entropy_rl.checks._instances import F64, SEEDS, seeded
 from entropy_rl.tabular import (
     FiniteMDP,
@@ -126,7 +126,7 @@ def logarithmic_form() -> Check:
     for c in cases():
         surprise = -_ALPHA * c.policy.log()
         with_own = c.q + _ALPHA * state_entropy(c.policy).unsqueeze(-1)
-        residual = max(
+        residual = largest(
             residual,
             c.error(c.along(c.visits, c.q + surprise)),
             c.error(c.along(c.visits, with_own + surprise)),
@@ -166,7 +166,7 @@ def entropy_form() -> Check:
     for c in cases():
         entropy = _ALPHA * (c.visits @ state_entropy(c.policy))
         value = c.along(c.visits, c.q)
-        residual = max(residual, c.error(value + entropy))
+        residual = largest(residual, c.error(value + entropy))
         inside.append(c.error(value + _ACTIONS * entropy))
         without.append(c.error(value))
         reward_q = evaluate_policy(c.mdp, c.policy).q
@@ -324,7 +324,7 @@ def where_a_bonus_rests() -> Check:
         policy = ascend(mdp, start, alpha, "bonus")
         soft = ascend(mdp, start, alpha, "soft")
         logits, best = policy.log(), soft_value_iteration(mdp, alpha).policy
-        residual = max(
+        residual = largest(
             residual,
             worst(policy, (evaluate_policy(mdp, policy).q / alpha).softmax(-1)),
             float(bonus_gradient(mdp, logits, alpha).abs().max()),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl.checks._base import Check, Refutation, checks
-from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, relative_error
+from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, largest, relative_error
 from entropy_rl.checks._instances import F64, SEEDS, seeded
 from entropy_rl.losses import clipped_surrogate_loss, entropy_loss
 from entropy_rl.returns import gae, soft_rewards
@@ -113,7 +113,7 @@ def return_and_bonus() -> Check:
     for e in episodes():
         own = e.entropy.detach()
         soft = soft_rewards(e.reward, own, _ALPHA)
-        residual = max(residual, e.error(soft, _ALPHA), e.error(soft, _ALPHA, _ALPHA * own))
+        residual = largest(residual, e.error(soft, _ALPHA), e.error(soft, _ALPHA, _ALPHA * own))
         hard.append(e.error(e.reward, _ALPHA))
         bare.append(e.error(soft, 0.0))
     return Check(
@@ -237,7 +237,7 @@ def logarithmic_surrogate() -> Check:
         ]
         fisher = _ALPHA * old.fisher()
         peak = old.advantage / _ALPHA
-        residual = max(
+        residual = largest(
             residual,
             relative_error(first, true),
             relative_error(second, true),
@@ -282,7 +282,7 @@ def silent_at_the_optimum() -> Check:
         advantage = best.q - (best.policy * best.q).sum(-1, keepdim=True)
         printed = advantage - _ALPHA * log_policy
         own = _ALPHA * state_entropy(best.policy)[:, None]
-        residual = max(
+        residual = largest(
             residual,
             relative_error(old.clipped(centred, 0.0), true),
             _largest_sample(log_policy, printed - own, 0.0),
@@ -310,7 +310,7 @@ def _largest_sample(log_policy: Tensor, advantage: Tensor, coefficient: float) -
             loss = clipped_surrogate_loss(chosen[action], row[action], value, _CLIP)
             loss = loss + entropy_loss(state_entropy(chosen.exp())[None], coefficient)
             norms.append(float(torch.autograd.grad(loss, leaf)[0].norm()))
-    return max(norms)
+    return largest(*norms)
 
 
 @checks("liu2020.alg1")

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from entropy_rl.checks._base import Check, Refutation, checks
-from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, worst
+from entropy_rl.checks._enumerate import LEAST, TOLERANCE, control, largest, worst
 from entropy_rl.checks._instances import F64, SEEDS, STATE, seeded
 from entropy_rl.estimators import exact
 from entropy_rl.losses import temperature_loss
@@ -98,7 +98,7 @@ def temperature_dual() -> Check:
             target = fraction * math.log(3)
             found = entropy_constrained(reward, target)
             searched = best_by_search(reward.tolist(), target)
-            residual = max(
+            residual = largest(
                 residual,
                 abs(searched - float(found.dual)),
                 abs(searched - float(found.reward)),
@@ -119,7 +119,7 @@ def temperature_dual() -> Check:
             without_reward.append(target - float(boltzmann_entropy(reward, printed)))
         slack = entropy_constrained(reward, -1.0)
         most = float(reward.max())
-        residual = max(residual, slack.temperature, abs(float(slack.dual) - most))
+        residual = largest(residual, slack.temperature, abs(float(slack.dual) - most))
         negative.append(most - _dual_at_minus_one(reward, -1.0))
     return Check(
         "kim2022.eq4",
@@ -159,11 +159,11 @@ def _derivatives(reward: Tensor, temperature: float, target: float) -> float:
     log_alpha = alpha.detach().log().requires_grad_()
     loss = temperature_loss(log_alpha, entropy[None], target)
     (by_log,) = torch.autograd.grad(loss, log_alpha)
-    return max(
+    return largest(
         worst(first, entropy - target),
         worst(second, slope),
         worst(by_log, temperature * first),
-        max(0.0, -float(second)),
+        largest(0.0, -float(second)),
     )
 
 
@@ -256,12 +256,12 @@ def uniform_entropies() -> Check:
         joint = torch.full((count,), 1 / count, dtype=F64)
         table1 = sum(map(math.log, sizes))
         found = exact(uniform(*sizes), STATE).value
-        residual = max(residual, worst(found, table1), worst(state_entropy(joint), table1))
+        residual = largest(residual, worst(found, table1), worst(state_entropy(joint), table1))
         if len(sizes) > 1:
             summed.append(abs(math.log(sum(sizes)) - float(found)))
     for n, cells in ((1, 5), (2, 11), (3, 4)):
         of_cells = float(exact(uniform(*[cells] * n), STATE).value)
-        residual = max(residual, abs(of_cells + n * math.log(2 / cells) - n * math.log(2)))
+        residual = largest(residual, abs(of_cells + n * math.log(2 / cells) - n * math.log(2)))
         binned.append(abs(of_cells - n * math.log(2)))
         nearest.append(min(abs(beta * n * math.log(2) + n) for beta in (0.0, 0.5, 1.0)))
     return Check(

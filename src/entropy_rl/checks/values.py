@@ -13,6 +13,7 @@ from entropy_rl.checks._enumerate import (
     control,
     every_action,
     flat_gradient,
+    largest,
     leaf_entropy,
     probabilities,
     relative_error,
@@ -57,7 +58,7 @@ def exact_entropy() -> Check:
         chain, tree = every_action(x.policy, x.obs), exact(x.policy, x.obs)
         leaves = leaf_entropy(chain)
         gradient = flat_gradient(tree.surrogate, x.policy)
-        residual = max(
+        residual = largest(
             residual,
             worst(tree.value, leaves),
             worst(probabilities(chain) @ crude(chain).value, leaves),
@@ -92,7 +93,7 @@ def _smoothed_is_unbiased(claim: str, cases: list[Instance], how: str) -> Check:
         weights = prefix_log_weights(chain, old.component_log_probs)
         repaired = smoothed(chain, log_weights=weights).value
         value = smoothed(chain).value
-        residual = max(
+        residual = largest(
             residual,
             worst(probabilities(chain) @ value, entropy),
             worst(probabilities(old) @ repaired, entropy),
@@ -156,7 +157,7 @@ def independent_entropy() -> Check:
     for x in instances(INDEPENDENT, sizes=(2, 4, 3)):
         chain = every_action(x.policy, x.obs)
         entropy = leaf_entropy(chain)
-        residual = max(
+        residual = largest(
             residual,
             worst(smoothed(chain).value, entropy),
             worst(entropy, marginal_entropies(chain)),
@@ -196,7 +197,7 @@ def padding() -> Check:
         chain = every_action(x.policy, x.obs)
         p = probabilities(chain)
         entropy = leaf_entropy(chain)
-        residual = max(
+        residual = largest(
             residual,
             worst(exact(x.policy, x.obs).value, entropy),
             worst(p @ smoothed(chain).value, entropy),
@@ -212,7 +213,7 @@ def padding() -> Check:
         hidden = float((done[1] * label).sum())
         padded = float(exact(x.policy, x.obs).value)
         effective = float(torch.special.entr(done).sum())
-        residual = max(residual, abs(padded - effective - hidden))
+        residual = largest(residual, abs(padded - effective - hidden))
         inflation.append(padded - effective)
     return Check(
         "zhang2018.padding",

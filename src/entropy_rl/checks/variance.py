@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 
 from entropy_rl.checks._base import Check, checks
-from entropy_rl.checks._enumerate import TOLERANCE, control, every_action, probabilities, variance
+from entropy_rl.checks._enumerate import (
+    TOLERANCE,
+    control,
+    every_action,
+    largest,
+    probabilities,
+    variance,
+)
 from entropy_rl.checks._instances import STATE, instances, tables
 from entropy_rl.estimators import crude, smoothed
 from entropy_rl.policies.table import TablePolicy
@@ -41,11 +48,11 @@ def variance_of_the_smoothed() -> Check:
     """
     three_of_four = tables([2 / 3, 1 / 3], [[0.5, 0.5], [1.0, 0.0]])
     crude_3, smoothed_3 = variances(three_of_four)
-    residual = max(crude_3, abs(smoothed_3 - 2 / 9 * math.log(2) ** 2))
+    residual = largest(crude_3, abs(smoothed_3 - 2 / 9 * math.log(2) ** 2))
     gaps: list[float] = []
     for q in (0.01, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.917, 0.99):
         crude_q, smoothed_q = variances(correlated(q))
-        residual = max(residual, smoothed_q, abs(crude_q - crude_of_correlated(q)))
+        residual = largest(residual, smoothed_q, abs(crude_q - crude_of_correlated(q)))
         if q in (0.1, 0.9):
             gaps.append(crude_q - smoothed_q)
 
@@ -54,7 +61,7 @@ def variance_of_the_smoothed() -> Check:
         chain = every_action(x.policy, x.obs)
         p = probabilities(chain)
         lower += variance(p, smoothed(chain).value) < variance(p, crude(chain).value)
-    largest = max((k / 1000 for k in range(500, 1000)), key=crude_of_correlated)
+    widest = max((k / 1000 for k in range(500, 1000)), key=crude_of_correlated)
     return Check(
         "zhang2018.variance",
         residual,
@@ -66,5 +73,5 @@ def variance_of_the_smoothed() -> Check:
         ("entropy_rl.estimators.crude", "entropy_rl.estimators.smoothed"),
         f"closed forms against all joint actions; on random LSTM, MMDP and tables the smoothed "
         f"variance is lower in {lower} of {len(cases)}; crude of the pair is largest at "
-        f"q = {largest:.3f}: {crude_of_correlated(largest):.3f}",
+        f"q = {widest:.3f}: {crude_of_correlated(widest):.3f}",
     )

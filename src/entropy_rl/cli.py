@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 try:
     import tyro
@@ -43,7 +44,8 @@ class Train:
     target_entropy: float | None = None
     """H̄ of an algorithm that moves its temperature, nats."""
     episodes: int | None = None
-    """Training episodes."""
+    """Training episodes; stretches of a fixed number of steps where episodes go on from batch to
+    batch."""
     learning_rate: float | None = None
     """Of the policy's optimiser."""
     precision: str | None = None
@@ -76,8 +78,13 @@ class Train:
         if changes.get("entropy") == "none" and self.beta is None:
             changes["beta"] = 0.0
         if self.settings:
-            changes["options"] = dict(key_and_number(setting) for setting in self.settings)
-        chosen = preset(self.preset).but(**changes)
+            changes["options"] = numbers_by_key(self.settings)
+        chosen = preset(self.preset)
+        for name, value in changes.items():
+            if not hasattr(chosen.config, name):
+                flag = "--" + name.replace("_", "-")
+                raise ValueError(f"{flag}: expected none with {self.preset!r}, got {value}")
+        chosen = chosen.but(**changes)
         if self.policy is not None:
             chosen = chosen.with_policy(self.policy)
         try:
@@ -98,6 +105,20 @@ class Train:
         if isinstance(report.result, AsyncResult):
             print(report.result.lagged())
         return 0
+
+
+def numbers_by_key(settings: Sequence[str]) -> dict[str, float]:
+    """``["clip=0.1"]`` as ``{"clip": 0.1}``.
+
+    Raises:
+        ValueError: anything else, or the same key twice.
+    """
+    found: dict[str, float] = {}
+    for key, value in map(key_and_number, settings):
+        if key in found:
+            raise ValueError(f"--set: expected {key!r} once, got {' '.join(settings)}")
+        found[key] = value
+    return found
 
 
 def key_and_number(setting: str) -> tuple[str, float]:
@@ -247,21 +268,34 @@ class List:
         from entropy_rl.estimators import ESTIMATORS
         from entropy_rl.experiments import BACKENDS, EXPERIMENTS
 
+        def words_of(row: Any, *choices: str) -> str:
+            return (
+                " × ".join(choices)
+                + "".join(f", {key}={option.default}" for key, option in row.options.items())
+                + (f" ({row.source})" if row.source else "")
+            )
+
         rows = {
-            name: f"{row.advantage} × {row.surrogate} × {row.entropy}"
-            + (f", {row.update}" if row.update != "gradient_step" else "")
-            + "".join(f", {key}={option.default}" for key, option in row.options.items())
-            + (f" ({row.source})" if row.source else "")
+            name: words_of(
+                row, row.advantage, row.surrogate, row.entropy,
+                *([row.update] if row.update != "gradient_step" else []),
+            )
             for name, row in ALGORITHMS.items()
-        }
+        }  # fmt: skip
         off_policy = {
-            name: f"{row.target} × {row.actor} × {row.temperature} ({row.source})"
+            name: words_of(row, row.target, row.actor, row.temperature)
             for name, row in OFF_POLICY_ALGORITHMS.items()
         }
         for title, names in (
             ("train PRESET", {name: chosen.source for name, chosen in PRESETS.items()}),
-            ("train --algorithm (advantage × surrogate × entropy, what --set takes)", rows),
-            ("train pendulum-sac --algorithm (target × actor × temperature)", off_policy),
+            (
+                "train --algorithm (advantage × surrogate × entropy (× update), what --set takes)",
+                rows,
+            ),
+            (
+                "train pendulum-sac --algorithm (target × actor × temperature, what --set takes)",
+                off_policy,
+            ),
             ("train --policy", dict.fromkeys(trainable_policies(), "")),
             ("train --entropy", dict.fromkeys(ESTIMATORS, "")),
             ("train --precision", dict.fromkeys(PRECISIONS, "")),

@@ -15,6 +15,7 @@ from parabola import BEST, CURVATURE, Parabola, entropy_of
 
 from entropy_rl.algorithms import (
     ACTORS,
+    ALGORITHMS,
     OFF_POLICY_ALGORITHMS,
     TARGETS,
     TEMPERATURES,
@@ -30,12 +31,14 @@ from entropy_rl.algorithms import (
     play_episodes,
     preset,
     register_actor,
+    register_algorithm,
     register_off_policy_algorithm,
     register_target,
     register_temperature,
     train,
     transitions,
 )
+from entropy_rl.algorithms.choices import completed
 from entropy_rl.envs import Pendulum
 from refusals import assert_refused, refusals
 
@@ -397,6 +400,10 @@ def unsquashed():
          "target_entropy", "less than 1.386", "1.4"),
         ("a name of the other loop", lambda: register_off_policy_algorithm(
          "ppo", OFF_POLICY_ALGORITHMS["sac1"]), "name", "a new name", "ppo"),
+        ("a name of this loop in the other", lambda: register_algorithm(
+         "sac1", ALGORITHMS["ppo"]), "name", "a new name", "sac1"),
+        ("an option that the row lacks", lambda: completed(
+         {"lambda": Option(1.0)}, {})["clip"], "options", "a row with 'clip'", "lambda"),
         ("ratios of what a tanh has lost", lambda: Trainer(GAME, policy_for(
          GAME, family="squashed"), dataclasses.replace(QUICK, entropy="crude"), 0),
          "policy", "one whose actions can be read back", "SquashedGaussianPolicy"),

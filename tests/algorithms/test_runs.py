@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 from pathlib import Path
 
@@ -217,6 +218,28 @@ def test_an_algorithm_and_its_options_are_named_on_the_command_line(tables, tmp_
     assert (config["algorithm"], config["options"]) == ("toy", {"lambda": 0.5})
 
 
+def test_options_that_are_not_given_stay_those_of_the_preset():
+    patience = preset("patience")
+    assert patience.config.options == {"clip": 0.5}
+    assert patience.but(options={"lambda": 0.9}).config.options == {"clip": 0.5, "lambda": 0.9}
+    assert patience.but(options={"clip": 0.1}).config.options == {"clip": 0.1}
+    assert patience.but(algorithm="sppo40").config.options == {"clip": 0.5}
+    assert patience.but(algorithm="a2c").config.options == {}  # whose row has no clip
+
+
+def test_the_summary_tells_stretches_from_episodes():
+    run = run_preset(preset("patience").but(episodes=256), 0, evaluation_episodes=2)
+    assert f"trained 256 stretches of {run.preset.config.cap} steps" in run.summary()
+    run = run_preset(TINY, 0, evaluation_episodes=2)
+    assert "trained 256 episodes" in run.summary()
+
+
+def test_a_single_episode_has_no_interval():
+    env, policy = TINY.make(0)
+    assert all(map(math.isnan, evaluate(env, policy, 1).reward_interval))
+    assert not any(map(math.isnan, evaluate(env, policy, 2).reward_interval))
+
+
 def test_list_names_what_the_commands_take(capsys):
     """Every name under "train --policy" and its like is one that the flag takes."""
     assert main(["list"]) == 0
@@ -280,6 +303,9 @@ def test_verify_exits_with_the_verdict(capsys, monkeypatch):
         ("train hunters --algorithm reinforec", "did you mean 'reinforce'"),
         ("train hunters --set clip", "set: expected KEY=NUMBER, got 'clip'"),
         ("train hunters --set clip=0.1", "options: expected none for 'reinforce'"),
+        ("train patience --set clip=0.1 clip=0.3", "--set: expected 'clip' once"),
+        ("train pendulum-sac --beta 0.1", "--beta: expected none with 'pendulum-sac', got 0.1"),
+        ("train hunters --algorithm sac1", "algorithm: expected one of the loop of 'reinforce'"),
         ("train hunters --save /", "save: expected the name of a file, got the folder /"),
         ("train hunters --beam 3", "beam: expected 1 for 'smoothed'"),
         ("evaluate /", "Is a directory"),

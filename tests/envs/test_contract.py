@@ -12,6 +12,8 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.env_checker import check_env as sb3_check
 
+from entropy_rl.policies import POLICIES
+
 every_case = pytest.mark.parametrize(
     ("env", "options"),
     [
@@ -82,6 +84,12 @@ def test_spaces_contain_what_comes(env, options):
         assert reward.shape == terminated.shape == truncated.shape == (5,)
         assert all(x.shape == (5,) for x in info.values())
         assert not (terminated & truncated).any()
+
+
+@every_case
+def test_it_says_what_a_policy_must_be_told(env, options):
+    core = gymnasium.make_vec(env.name, num_envs=1, **options).core
+    assert all(isinstance(core.policy_defaults(family), dict) for family in POLICIES)
 
 
 @every_case

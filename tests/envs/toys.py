@@ -49,6 +49,9 @@ class Toy:
     def info(self, state):
         return {"score": state.score, "length": state.time}
 
+    def policy_defaults(self, family):
+        return {}
+
     def draw(self, state):
         return np.full((4, 4, 3), int(state.time[0]), np.uint8)
 

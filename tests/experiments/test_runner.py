@@ -13,7 +13,7 @@ from small import data_files, small
 from entropy_rl.algorithms import Trainer, TrainingDiverged, evaluate, preset
 from entropy_rl.algorithms.runs import load_run
 from entropy_rl.experiments import EvaluationSpec, RunSpec, Store, beginning, run_spec, runner
-from entropy_rl.experiments.checkpoint import load_checkpoint
+from entropy_rl.experiments.checkpoint import load_checkpoint, save_checkpoint
 from entropy_rl.experiments.results import staleness
 from entropy_rl.policies import load_policy
 
@@ -121,6 +121,22 @@ def test_a_checkpoint_that_is_not_whole_is_said_and_left(tmp_path, fault):
     with pytest.warns(UserWarning, match=f"{path.name}.*the run starts anew"):
         run_spec(spec, store)
     assert data_files(store) == data_files(expected)
+
+
+def test_a_checkpoint_of_another_version_is_said_left_and_written_down(tmp_path):
+    """Its state lacks what a trainer has now; half of it is loaded when that is noticed."""
+    spec, store, expected = small(), Store(tmp_path / "a"), Store(tmp_path / "b")
+    run_spec(spec, expected)
+    interrupted(spec, store, 6)
+    path = store.path(spec.hash, "ckpt")
+    state = load_checkpoint(path, spec)
+    del state["trainer"]["counts"]
+    save_checkpoint(path, spec, state)
+    with pytest.warns(UserWarning, match=r"of another version: 'counts'; the run starts anew"):
+        run_spec(spec, store)
+    assert data_files(store) == data_files(expected)
+    assert "of another version" in store.load(spec.hash).record["begun_anew"]
+    assert "begun_anew" not in expected.load(spec.hash).record
 
 
 def test_a_checkpoint_truncated_at_every_tenth_byte_is_refused(tmp_path):

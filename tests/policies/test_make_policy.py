@@ -216,6 +216,12 @@ def test_a_missing_file_says_so(tmp_path):
         load_policy(tmp_path / "nothing.pt")
 
 
+def test_a_family_that_cannot_draw_is_refused(monkeypatch):
+    monkeypatch.setitem(POLICIES, "toy", lambda observations, actions: torch.nn.Linear(1, 1))
+    with pytest.raises(ValueError, match="toy: expected a policy with a method 'sample'"):
+        make_policy("toy", spaces.Discrete(1), spaces.Discrete(2))
+
+
 @pytest.mark.parametrize(
     "policy",
     [torch.nn.Linear(1, 1), TablePolicy(spaces.Discrete(1), spaces.Discrete(2)), None],

@@ -66,9 +66,16 @@ def check_options(algorithm: str, known: Mapping[str, Option], given: object) ->
         known[_validate.choice("options", name, known)].check(name, value)
 
 
-def completed(known: Mapping[str, Option], given: Mapping[str, float]) -> dict[str, float]:
+class Options(dict[str, float]):
+    """A row's options by name; what a choice reads and the row lacks is refused by name."""
+
+    def __missing__(self, name: str) -> float:
+        raise _validate.fail("options", f"a row with {name!r}, which its choices read", list(self))
+
+
+def completed(known: Mapping[str, Option], given: Mapping[str, float]) -> Options:
     """A row's options: those that are given, and the defaults of the others."""
-    return {**{name: option.default for name, option in known.items()}, **given}
+    return Options({**{name: option.default for name, option in known.items()}, **given})
 
 
 @dataclass(frozen=True)
@@ -185,6 +192,18 @@ def register_update(name: str, choice: UpdateRule) -> None:
     register(UPDATES, name, choice)
 
 
+# The tables of rows, of either loop: a spec tells its loop by the name.
+TABLES_OF_ROWS: list[dict[str, Any]] = [ALGORITHMS]
+
+
+def register_row(table: dict[str, Any], name: str, row: Any) -> None:
+    """Add a row to the table of its loop; ``ValueError`` if either loop has the name."""
+    for other in TABLES_OF_ROWS:
+        if name in other:
+            raise _validate.fail("name", "a new name", repr(name))
+    register(table, name, row)
+
+
 def register_algorithm(name: str, row: Algorithm) -> None:
-    """Add a row; ``ValueError`` if the name is taken."""
-    register(ALGORITHMS, name, row)
+    """Add a row; ``ValueError`` if the name is taken, by an off-policy algorithm too."""
+    register_row(ALGORITHMS, name, row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -21,7 +22,7 @@ class Evaluation:
     Attributes:
         episodes: how many were played.
         length: mean length: the steps taken, also by an episode that was cut.
-        length_interval: 95 % interval of it (normal, over episodes).
+        length_interval: 95 % interval of it (normal, over episodes; NaN of a single one).
         median_length: the median, which a single stuck episode does not move.
         reward: mean of the environment's own figure of merit, ``info["score"]``, if it has one
             (discounted as its options say), and of the sum of rewards otherwise.
@@ -145,5 +146,7 @@ def evaluate(
 
 
 def _interval(x: Tensor) -> tuple[float, float]:
+    if len(x) == 1:  # of one there is no spread to go by
+        return math.nan, math.nan
     half = 1.96 * x.std(correction=0).item() / len(x) ** 0.5
     return x.mean().item() - half, x.mean().item() + half

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.algorithms.choices import ALGORITHMS, Option, register
+from entropy_rl.algorithms.choices import TABLES_OF_ROWS, Option, register, register_row
 from entropy_rl.algorithms.replay import Transitions
 from entropy_rl.algorithms.twin_critic import TwinCritic
 from entropy_rl.losses import (
@@ -126,6 +126,8 @@ OFF_POLICY_ALGORITHMS: dict[str, OffPolicyAlgorithm] = {
     ),
 }
 
+TABLES_OF_ROWS.append(OFF_POLICY_ALGORITHMS)
+
 
 def register_target(name: str, choice: Target) -> None:
     """Add what critics may learn, ``draw -> (M,)``; ``ValueError`` if the name is taken."""
@@ -144,6 +146,4 @@ def register_temperature(name: str, choice: Dual) -> None:
 
 def register_off_policy_algorithm(name: str, row: OffPolicyAlgorithm) -> None:
     """Add a row; ``ValueError`` if the name is taken, by an on-policy algorithm too."""
-    if name in ALGORITHMS:  # a spec tells its loop by the name
-        raise _validate.fail("name", "a new name", repr(name))
-    register(OFF_POLICY_ALGORITHMS, name, row)
+    register_row(OFF_POLICY_ALGORITHMS, name, row)

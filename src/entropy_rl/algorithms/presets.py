@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
 
 from entropy_rl import _validate
+from entropy_rl.algorithms.choices import ALGORITHMS
 from entropy_rl.algorithms.config import OnPolicyConfig
+from entropy_rl.algorithms.off_policy_choices import OFF_POLICY_ALGORITHMS
 from entropy_rl.algorithms.off_policy_config import OffPolicyConfig
 from entropy_rl.envs import (
     Breakout,
@@ -94,12 +97,27 @@ class Preset:
     def but(self, **changes: Any) -> Preset:
         """The same with some fields of the loop's configuration changed.
 
+        Of ``options`` those that are not given stay as they are; with another algorithm, those
+        that its row has.
+
         Raises:
-            ValueError: a field that the loop does not have (the nearest is suggested), a bad value.
+            ValueError: a field that the loop does not have (the nearest is suggested), a bad value,
+                an algorithm of the other loop.
         """
         known = [x.name for x in fields(self.config)]
         for name in changes:
             _validate.choice("changes", name, known)
+        rows, others = ALGORITHMS, OFF_POLICY_ALGORITHMS
+        if isinstance(self.config, OffPolicyConfig):
+            rows, others = others, rows
+        algorithm = changes.get("algorithm", self.config.algorithm)
+        if algorithm in others:
+            expected = f"one of the loop of {self.config.algorithm!r}"
+            raise _validate.fail("algorithm", expected, f"{algorithm!r}, which is of the other")
+        given = changes.get("options", {})
+        if algorithm in rows and isinstance(given, Mapping):
+            kept = {k: v for k, v in self.config.options.items() if k in rows[algorithm].options}
+            changes["options"] = {**kept, **given}
         return replace(self, config=replace(self.config, **changes))
 
 

@@ -45,9 +45,11 @@ class Run:
 
     def summary(self) -> str:
         """Two lines for a person."""
-        r = self.result
+        r, config = self.result, self.preset.config
+        stretches = getattr(config, "continuing", True)  # off-policy episodes always go on
+        played = f"stretches of {config.cap} steps" if stretches else "episodes"
         return (
-            f"trained {r.curves['episodes'][-1]:,.0f} episodes, {r.steps:,} steps, in "
+            f"trained {r.curves['episodes'][-1]:,.0f} {played}, {r.steps:,} steps, in "
             f"{r.cpu_seconds:.1f} CPU-seconds ({r.steps / r.cpu_seconds:,.0f} steps/s)\n"
             + describe(self.evaluation)
         )

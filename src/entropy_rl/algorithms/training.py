@@ -28,7 +28,9 @@ class TrainResult:
             (mean of the estimator's value over states, nats), the last "baseline_loss" and, if
             there is a critic of the entropy, its last "critic_loss" (nats²). Off-policy: "entropy"
             (mean of -log π over the draws of the batch's updates), "critic_loss" likewise, both NaN
-            before the first; "entropy_played" (of the actions played) and "temperature".
+            before the first; "entropy_played" (of the actions played) and "temperature". Where
+            episodes go on from batch to batch (``continuing``, and off-policy always), "episodes"
+            counts stretches of ``cap`` steps, and "length", "reward", "return" are of a stretch.
         steps: environment steps taken in training.
         cpu_seconds: processor time of the loop.
         updates: gradient steps taken.

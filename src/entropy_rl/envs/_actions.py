@@ -39,9 +39,10 @@ def check_actions(
         ValueError: another dtype, shape or device; an integer out of range; a number that is not
             finite; a space of another kind.
     """
+    expected = (*batch, *row_shape(space))
     continuous = isinstance(space, spaces.Box)
     (check.floating if continuous else check.integer)("actions", actions)
-    check.shape("actions", actions, (*batch, *row_shape(space)))
+    check.shape("actions", actions, expected)
     if device is not None and actions.device != device:
         raise check.fail("actions", f"a tensor on {device}", actions.device)
     if isinstance(space, spaces.Box):

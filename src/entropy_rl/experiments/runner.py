@@ -66,8 +66,11 @@ def run_spec(
         if path.exists():
             try:
                 run.load(load_checkpoint(path, spec))
-            except ValueError as error:
-                warnings.warn(f"{error}; the run starts anew", stacklevel=2)
+            except (ValueError, KeyError, RuntimeError) as error:
+                run = _Training(spec)  # what is half loaded is no beginning
+                refused = isinstance(error, ValueError)
+                run.begun_anew = str(error) if refused else f"{path}: of another version: {error}"
+                warnings.warn(f"{run.begun_anew}; the run starts anew", stacklevel=2)
         saved = time.perf_counter()
         with run.workers():
             while not run.trainer.finished:
@@ -144,6 +147,7 @@ class _Training:
         self.learner: Learner | None = None
         self.moved: list[float] = []
         self.fingerprint: dict[str, Any] | None = None
+        self.begun_anew = ""
         self.commits = [_commit()]
         self.before = {"wall": 0.0, "cpu": 0.0}
         self.started = {"wall": time.perf_counter(), "cpu": time.process_time()}
@@ -194,6 +198,7 @@ class _Training:
             "fingerprint": self.fingerprint,
             "seconds": self.spent(),
             "commits": self.commits,
+            "begun_anew": self.begun_anew,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -201,6 +206,7 @@ class _Training:
         self.moved, self.fingerprint = state["moved"], state["fingerprint"]
         self.before = state["seconds"]
         self.commits = list(dict.fromkeys([*state["commits"], *self.commits]))
+        self.begun_anew = state["begun_anew"]
 
     def provenance(self) -> dict[str, Any]:
         return {
@@ -213,6 +219,7 @@ class _Training:
             "device": self.spec.device,
             "versions": versions(),
             "hardware": hardware(self.spec.device),
+            **({"begun_anew": self.begun_anew} if self.begun_anew else {}),
             **({"asynchronous": self.learner.summary()} if self.learner else {}),
         }
 

@@ -78,6 +78,9 @@ def make_policy(
     for option in options:
         _validate.choice("options", option, known)
     policy = family(observation_space, action_space, **options)
+    for method in ("sample", "conditionals"):
+        if not callable(getattr(policy, method, None)):
+            raise _validate.fail(name, f"a policy with a method {method!r}", family.__name__)
     policy.config = {"name": name, "options": options}
     return policy
 

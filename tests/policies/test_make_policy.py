@@ -217,7 +217,11 @@ def test_a_missing_file_says_so(tmp_path):
 
 
 def test_a_family_that_cannot_draw_is_refused(monkeypatch):
-    monkeypatch.setitem(POLICIES, "toy", lambda observations, actions: torch.nn.Linear(1, 1))
+    class Toy(torch.nn.Module):
+        def __init__(self, observation_space, action_space):
+            super().__init__()
+
+    monkeypatch.setitem(POLICIES, "toy", Toy)
     with pytest.raises(ValueError, match="toy: expected a policy with a method 'sample'"):
         make_policy("toy", spaces.Discrete(1), spaces.Discrete(2))
 

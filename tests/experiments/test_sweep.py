@@ -11,6 +11,7 @@ import pytest
 import torch
 from small import data_files, small, small_experiment
 
+from entropy_rl.algorithms.precision import bfloat16_cost
 from entropy_rl.experiments import (
     EXPERIMENTS,
     Contrast,
@@ -64,6 +65,25 @@ def test_the_longest_come_first(tmp_path):
     tiers = {"quick": runs, "paper": runs}
     store, report = swept(tmp_path, Experiment("small.lengths", "a test", tiers))
     assert [store.load(name).spec.seed for name in report.done] == [3, 2, 1]
+
+
+def test_a_processor_without_bfloat16_is_said_before_the_runs(tmp_path, monkeypatch, capsys):
+    runs = {label(precision=x): small(precision=x, episodes=16) for x in ("float32", "bfloat16")}
+    chosen = Experiment("small.halves", "a test", {"quick": runs, "paper": runs})
+    monkeypatch.setattr(sweeping, "bfloat16_cost", lambda: 9.0)
+    sweep(chosen, "quick", Store(tmp_path), progress=True)
+    assert "1 of 2 runs compute in bfloat16, in which a matrix product takes 9 times" in (
+        capsys.readouterr().err
+    )
+    sweep(chosen, "quick", Store(tmp_path), progress=True)  # nothing is missing
+    assert "bfloat16" not in capsys.readouterr().err
+    monkeypatch.setattr(sweeping, "bfloat16_cost", lambda: 0.5)
+    sweep(chosen, "quick", Store(tmp_path / "fast"), progress=True)
+    assert "bfloat16" not in capsys.readouterr().err
+
+
+def test_the_cost_of_bfloat16_is_measured():
+    assert 0.01 < bfloat16_cost() < 1_000
 
 
 def test_only_what_is_missing_is_made(whole, tmp_path):

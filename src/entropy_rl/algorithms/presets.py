@@ -107,7 +107,8 @@ class Preset:
         known = [x.name for x in fields(self.config)]
         for name in changes:
             _validate.choice("changes", name, known)
-        rows, others = ALGORITHMS, OFF_POLICY_ALGORITHMS
+        rows: Mapping[str, Any] = ALGORITHMS
+        others: Mapping[str, Any] = OFF_POLICY_ALGORITHMS
         if isinstance(self.config, OffPolicyConfig):
             rows, others = others, rows
         algorithm = changes.get("algorithm", self.config.algorithm)

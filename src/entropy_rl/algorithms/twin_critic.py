@@ -9,6 +9,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from entropy_rl import _validate
 from entropy_rl.algorithms.regression import Regression, encoder
 from entropy_rl.algorithms.snapshot import copied
 from entropy_rl.networks import mlp, stack
@@ -80,6 +81,8 @@ class TwinCritic(Regression):
         self.slow.load_state_dict(state["slow"])
 
     def _values(self, network: torch.nn.Module, obs: Tensor, actions: Tensor) -> Tensor:
+        # Numbers of categories would be read as quantities, without a sign of it.
+        _validate.floating("actions", actions)
         rows = torch.cat([self.encode(obs), actions.flatten(1)], 1)
         # A stacked network takes the rows of the first replica, then those of the second.
         return network(torch.cat([rows, rows])).view(2, len(rows))

@@ -53,6 +53,9 @@ def test_a_spread_is_the_logarithm_of_the_ratio_of_deviations():
         (0, -0.1, 2, "expected"),
         (0, 0.1, 2, "against"),
         (0, -2, -0.1, "against"),
+        (0, 0, 0, "undecided"),
+        (1, 0, 0, "undecided"),
+        (1, 1, 1, "expected"),
     ],
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side(sign, low, high, verdict):

@@ -111,13 +111,16 @@ class Contrast:
 
         "expected" or "against" if it lies wholly on that side of 0, else "undecided". Where no
         difference is expected: "expected" if 0 is in it (which does not show that there is none),
-        else "against".
+        else "against". An interval [0, 0] is "undecided" whatever the sign: all pairs are equal, as
+        where no run of either side gets anywhere.
 
         Raises:
             ValueError: ``low`` above ``high``, or NaN.
         """
         if not low <= high:
             raise _validate.fail("high", f"at least low = {low}", high)
+        if low == high == 0:
+            return "undecided"
         if self.sign == 0:
             return "expected" if low <= 0 <= high else "against"
         near, far = (low, high) if self.sign > 0 else (-high, -low)

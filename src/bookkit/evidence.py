@@ -48,6 +48,11 @@ class _Row:
             name += f" less {self.contrast.factor:g} times the other"
         return f"{name} {middle:{sign}.3g} [{low:.3g}, {high:.3g}]"
 
+    def of(self) -> str:
+        """What the first side has and the second has not, such as "smoothed"."""
+        other = dict(self.contrast.second)
+        return " ".join(str(v) for k, v in self.contrast.first if other.get(k) != v)
+
     def _sides(self) -> str:
         """The means behind a difference, the second side first: from none to smoothed, say."""
         if self.contrast.statistic != "mean" or np.isnan(self.printed).any():
@@ -125,7 +130,9 @@ def _compared(found: Results, chosen: Sequence[Contrast], rows: pd.DataFrame) ->
 
 def _in_words(rows: Iterable[_Row]) -> str:
     """The rows, and that numbers are shown beside the printed ones but not judged."""
-    told = "; ".join(map(str, rows))
+    rows = list(rows)
+    twice = len({row.contrast.metric for row in rows}) < len(rows)  # say of what each is
+    told = "; ".join(f"{row.of()}: {row}" if twice else str(row) for row in rows)
     return f"{told}; judged by sign, not by size" if " printed, " in told else told
 
 
@@ -133,8 +140,8 @@ def at_smaller_scale(data: Path | None = None) -> dict[str, Comparison]:
     """What the smaller stored runs of chapter 6 say, by the claim's id, and by the same rule.
 
     The contrasts are those that were registered for the claim at the paper's scale, of the LSTM.
-    A mean length with unfinished episodes in it is a matter of the cap, so a contrast counts as
-    printed only if it does with all pairs of runs and also without the pairs that have such a run.
+    A mean length with unfinished episodes in it is a matter of the cap, so a verdict stands only if
+    it is the same with all runs and without those (and, of a mean, without their pairs).
 
     Args:
         data: the folder ``data``; that of the book unless given.
@@ -148,15 +155,14 @@ def at_smaller_scale(data: Path | None = None) -> dict[str, Comparison]:
 
 
 def _smaller(found: pd.DataFrame, printed: pd.DataFrame, claim: str) -> Comparison:
-    unfinished = found["unfinished"].unstack("seed").gt(0).any()
-    late = [str(seed) for seed in unfinished.index[unfinished]]
+    late = found.index[found["unfinished"] > 0]
     rows = _rows(found, printed, claim)
     told = f"at a smaller scale: {_in_words(rows)}"
     verdicts = [_verdict(row) for row in rows]
-    if late:
-        whole = found[~found.index.get_level_values("seed").map(unfinished)]
-        rest = _rows(whole, printed, claim)
-        told += f"; without seed {', '.join(late)}, which left episodes unfinished: "
+    if len(late):
+        rest = _rows(found.drop(late), printed, claim)
+        named = "; ".join(f"{bonus}, seed {seed}" for bonus, seed in late)
+        told += f"; without what left episodes unfinished ({named}): "
         told += "; ".join(row.found() for row in rest)
         verdicts = [
             verdict if verdict == _verdict(other) else "undecided"
@@ -173,6 +179,9 @@ def _rows(found: pd.DataFrame, printed: pd.DataFrame, claim: str) -> list[_Row]:
             continue
         sides = [str(dict(side)["entropy"]) for side in (contrast.first, contrast.second)]
         ours = [found.loc[side, contrast.metric] for side in sides]
+        if contrast.statistic == "mean":  # of pairs
+            seeds = ours[0].index.intersection(ours[1].index)
+            ours = [values[seeds] for values in ours]
         first, second = (float(printed.loc[side, contrast.metric]) for side in sides)
         means = (float(ours[0].mean()), float(ours[1].mean()))
         estimate = contrast.estimate(*(values.tolist() for values in ours))

@@ -25,6 +25,7 @@ STATUSES = (
     "refuted",
     "reproduced",
     "partly",
+    "undecided",
     "not reproduced",
     NOT_RUN,
     "not attempted",
@@ -67,51 +68,18 @@ class Claim:
 
 
 @dataclasses.dataclass(frozen=True)
-class Reproduction:
-    """A stored result beside the printed one.
-
-    Attributes:
-        printed: the printed interval, (low, high), such as mean ∓ standard deviation.
-        found: our interval, (low, high).
-        better: which direction is better: ``"lower"`` or ``"higher"``.
-        paper_scale: whether it was run at the paper's scale.
-        same_order: at a smaller scale, whether the methods come in the printed order.
-    """
-
-    printed: tuple[float, float]
-    found: tuple[float, float]
-    better: str
-    paper_scale: bool
-    same_order: bool = False
-
-    def __post_init__(self) -> None:
-        _validate.choice("better", self.better, ("lower", "higher"))
-
-    @property
-    def status(self) -> str:
-        """``"reproduced"``, ``"partly"`` or ``"not reproduced"``.
-
-        Reproduced: at the paper's scale the intervals overlap, or ours is better. Partly: at a
-        smaller scale the methods come in the printed order.
-        """
-        if not self.paper_scale:
-            return "partly" if self.same_order else "not reproduced"
-        if self.better == "lower":
-            return "reproduced" if self.found[0] <= self.printed[1] else "not reproduced"
-        return "reproduced" if self.found[1] >= self.printed[0] else "not reproduced"
-
-
-@dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The contrasts that were registered for a claim, at the paper's scale.
+    """The contrasts that were registered for a claim.
 
     Attributes:
         verdicts: one each, as :func:`bookkit.stored.contrasts` gives them.
         says: the differences with their intervals.
+        paper_scale: whether the runs are as long as the paper's.
     """
 
     verdicts: tuple[str, ...]
     says: str
+    paper_scale: bool = True
 
     def __post_init__(self) -> None:
         for verdict in self.verdicts:
@@ -126,20 +94,23 @@ class Comparison:
 
     @property
     def status(self) -> str:
-        """``"reproduced"``, ``"partly"``, ``"not reproduced"`` or ``"not run yet"``.
+        """One of "reproduced", "partly", "undecided", "not reproduced" and "not run yet".
 
-        Reproduced: every contrast is as printed, its whole interval. Partly: some are, and none is
-        against it.
+        Reproduced: every contrast is as printed, its whole interval, at the paper's scale. Partly:
+        some are and none is against it; or all are, at a smaller scale. Undecided: none is, and
+        none is against it. The rule is the same at every scale, and of signs, not of sizes.
         """
         if not self.complete:
             return NOT_RUN
+        if "against" in self.verdicts:
+            return "not reproduced"
         good = [verdict.startswith("as ") for verdict in self.verdicts]
-        if all(good):
+        if all(good) and self.paper_scale:
             return "reproduced"
-        return "partly" if any(good) and "against" not in self.verdicts else "not reproduced"
+        return "partly" if any(good) else "undecided"
 
 
-Evidence: TypeAlias = Result | Reproduction | Comparison
+Evidence: TypeAlias = Result | Comparison
 
 
 def load(path: Path | None = None) -> dict[str, Claim]:
@@ -169,7 +140,7 @@ def status(claim: Claim, evidence: Evidence | None) -> str:
     """
     if evidence is None:
         return "not attempted"
-    if isinstance(evidence, Reproduction | Comparison):
+    if isinstance(evidence, Comparison):
         return evidence.status
     if not evidence.holds:
         raise ValueError(f"{claim.id}: expected a check that holds, got {evidence}")
@@ -178,7 +149,7 @@ def status(claim: Claim, evidence: Evidence | None) -> str:
     return "verified" if claim.printed == "holds" else "corrected"
 
 
-def ledger(runs: Mapping[str, Reproduction | Comparison] | None = None) -> pd.DataFrame:
+def ledger(runs: Mapping[str, Comparison] | None = None) -> pd.DataFrame:
     """Every claim with its status; runs every check.
 
     Args:
@@ -250,9 +221,6 @@ def _evidence(evidence: Evidence | None) -> str:
     """What the status rests on, with its numbers."""
     if evidence is None:
         return ""
-    if isinstance(evidence, Reproduction):
-        scale = "the paper's scale" if evidence.paper_scale else "a smaller scale"
-        return f"{evidence.found[0]:.4g} to {evidence.found[1]:.4g} at {scale}"
     if isinstance(evidence, Comparison):
         return evidence.says
     if isinstance(evidence, Refutation):

@@ -3,22 +3,73 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from bookkit import paths, stored
-from bookkit.claims import Comparison, Reproduction
-from entropy_rl.experiments import EXPERIMENTS
+from bookkit.claims import Comparison
+from bookkit.stored import Results
+from entropy_rl.experiments import EXPERIMENTS, Contrast, Label
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# The claims of which there are smaller runs too: those of chapter 6, of the LSTM.
+SMALLER = ("zhang2018.table1.lstm", "zhang2018.table1.percent", "zhang2018.fig2")
 
-def evidence(data: Path | None = None) -> dict[str, Comparison | Reproduction]:
+# A share is shown as the percentage that the papers print.
+_SHOWN_AS = {share: percent for percent, share in stored.PERCENT.items()}
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A contrast with what came of it, and with its two sides as the paper and as we have them."""
+
+    contrast: Contrast
+    estimate: tuple[float, float, float]
+    printed: tuple[float, float]
+    ours: tuple[float, float]
+
+    def __str__(self) -> str:
+        return self.found() + self._sides()
+
+    def found(self) -> str:
+        """What was estimated, with its interval."""
+        name, sign = self.contrast.metric, "+"
+        middle, low, high = self.estimate
+        if self.contrast.statistic == "spread":
+            middle, low, high = (float(x) for x in np.exp(self.estimate))
+            name, sign = f"ratio of the standard deviations of {name}", ""
+        elif self.contrast.factor != 1:
+            name += f" less {self.contrast.factor:g} times the other"
+        return f"{name} {middle:{sign}.3g} [{low:.3g}, {high:.3g}]"
+
+    def of(self) -> str:
+        """What the first side has and the second has not, such as "smoothed"."""
+        other = dict(self.contrast.second)
+        return " ".join(str(v) for k, v in self.contrast.first if other.get(k) != v)
+
+    def _sides(self) -> str:
+        """The means behind a difference, the second side first: from none to smoothed, say."""
+        if self.contrast.statistic != "mean" or np.isnan(self.printed).any():
+            return ""
+        unit = " %" if self.contrast.metric in _SHOWN_AS else ""
+        (to, start), (to_ours, start_ours) = self.printed, self.ours
+        return (
+            f" ({start:.3g} to {to:.3g}{unit} printed, "
+            f"{start_ours:.3g} to {to_ours:.3g}{unit} ours)"
+        )
+
+
+def evidence(data: Path | None = None) -> dict[str, Comparison]:
     """What the ledger says of every claim that rests on runs, by the claim's id.
 
     The contrasts that an experiment registered for the claim; as long as runs of theirs are
-    missing, the smaller runs of :func:`reproductions` if there are any.
+    missing, the smaller runs of :func:`at_smaller_scale` if there are any.
 
     Args:
         data: the folder ``data``; that of the book unless given.
@@ -27,7 +78,7 @@ def evidence(data: Path | None = None) -> dict[str, Comparison | Reproduction]:
         ValueError: a stored run that is not as it was written.
         FileNotFoundError: a smaller run or a printed table is missing.
     """
-    smaller = reproductions(data)
+    smaller = at_smaller_scale(data)
     return {
         **smaller,
         **{
@@ -48,46 +99,103 @@ def comparisons(data: Path | None = None) -> dict[str, Comparison]:
         ValueError: a stored run that is not as it was written.
     """
     return {
-        claim: Comparison(tuple(rows["verdict"]), _in_words(rows))
+        claim: _compared(found, found.experiment.claims[claim], rows)
         for name, experiment in EXPERIMENTS.items()
         if experiment.claims
-        for claim, rows in stored.claims(stored.load(name, data=data)).items()
+        for found in [stored.load(name, data=data)]
+        for claim, rows in stored.claims(found).items()
     }
 
 
-def _in_words(rows: pd.DataFrame) -> str:
+def _compared(found: Results, chosen: Sequence[Contrast], rows: pd.DataFrame) -> Comparison:
     """The differences with their intervals, or how many of the pairs are there."""
     done, planned = rows["pairs"].sum(), rows["planned"].sum()
+    verdicts = tuple(rows["verdict"])
     if done < planned:
-        return f"{done} of {planned} pairs of runs"
-    return "; ".join(
-        f"{_quantity(row)} {row.difference:+.3g} [{row.low:.3g}, {row.high:.3g}]"
-        for row in rows.itertuples()
-    )
+        return Comparison(verdicts, f"{done} of {planned} pairs of runs")
+    printed = stored.printed_numbers(found)
+    told = []
+    for contrast, row in zip(chosen, rows.itertuples(), strict=True):
+        metric = _SHOWN_AS.get(contrast.metric, contrast.metric)
+        means = stored.means(found, metric)
+
+        def both(read: dict[Label, float], contrast: Contrast = contrast) -> tuple[float, float]:
+            return read[contrast.first], read[contrast.second]
+
+        as_printed = {side: float(printed(side, metric)[0]) for side in means}
+        estimate = (row.difference, row.low, row.high)
+        told.append(_Row(contrast, estimate, both(as_printed), both(means)))
+    return Comparison(verdicts, _in_words(told))
 
 
-def _quantity(row: Any) -> str:
-    """What a row of contrasts is the difference of."""
-    if row.statistic == "spread":
-        return f"{row.metric}, log ratio of its spread"
-    return row.metric if row.factor == 1 else f"{row.metric} less {row.factor:g} times the other"
+def _in_words(rows: Iterable[_Row]) -> str:
+    """The rows, and that numbers are shown beside the printed ones but not judged."""
+    rows = list(rows)
+    twice = len({row.contrast.metric for row in rows}) < len(rows)  # say of what each is
+    told = "; ".join(f"{row.of()}: {row}" if twice else str(row) for row in rows)
+    return f"{told}; judged by sign, not by size" if " printed, " in told else told
 
 
-def reproductions(data: Path | None = None) -> dict[str, Reproduction]:
-    """The smaller stored runs of chapter 6, by the claim's id.
+def at_smaller_scale(data: Path | None = None) -> dict[str, Comparison]:
+    """What the smaller stored runs of chapter 6 say, by the claim's id, and by the same rule.
+
+    The contrasts are those that were registered for the claim at the paper's scale, of the LSTM.
+    A mean length with unfinished episodes in it is a matter of the cap, so a verdict stands only if
+    it is the same with all runs and without those (and, of a mean, without their pairs).
 
     Args:
         data: the folder ``data``; that of the book unless given.
 
     Raises:
-        FileNotFoundError: a stored run or a printed table is missing.
+        FileNotFoundError: a stored run or the printed table is missing.
     """
     data = data or paths.root() / "data"
-    return _hunters(hunters_quick(data), _printed(data / "papers" / "zhang2018_table1.csv", "lstm"))
+    found, printed = hunters_quick(data), _printed(data / "papers" / "zhang2018_table1.csv", "lstm")
+    return {claim: _smaller(found, printed, claim) for claim in SMALLER}
+
+
+def _smaller(found: pd.DataFrame, printed: pd.DataFrame, claim: str) -> Comparison:
+    late = found.index[found["unfinished"] > 0]
+    rows = _rows(found, printed, claim)
+    told = f"at a smaller scale: {_in_words(rows)}"
+    verdicts = [_verdict(row) for row in rows]
+    if len(late):
+        rest = _rows(found.drop(late), printed, claim)
+        named = "; ".join(f"{bonus}, seed {seed}" for bonus, seed in late)
+        told += f"; without what left episodes unfinished ({named}): "
+        told += "; ".join(row.found() for row in rest)
+        verdicts = [
+            verdict if verdict == _verdict(other) else "undecided"
+            for verdict, other in zip(verdicts, rest, strict=True)
+        ]
+    return Comparison(tuple(verdicts), told, paper_scale=False)
+
+
+def _rows(found: pd.DataFrame, printed: pd.DataFrame, claim: str) -> list[_Row]:
+    """The registered contrasts of a claim, of the LSTM, on the smaller runs."""
+    rows = []
+    for contrast in (c for e in EXPERIMENTS.values() for c in e.claims.get(claim, ())):
+        if dict(contrast.first)["policy"] != "lstm":
+            continue
+        sides = [str(dict(side)["entropy"]) for side in (contrast.first, contrast.second)]
+        ours = [found.loc[side, contrast.metric] for side in sides]
+        if contrast.statistic == "mean":  # of pairs
+            seeds = ours[0].index.intersection(ours[1].index)
+            ours = [values[seeds] for values in ours]
+        first, second = (float(printed.loc[side, contrast.metric]) for side in sides)
+        means = (float(ours[0].mean()), float(ours[1].mean()))
+        estimate = contrast.estimate(*(values.tolist() for values in ours))
+        rows.append(_Row(contrast, estimate, (first, second), means))
+    return rows
+
+
+def _verdict(row: _Row) -> str:
+    verdict = row.contrast.verdict(*row.estimate[1:])
+    return "as printed" if verdict == "expected" else verdict
 
 
 def hunters_quick(data: Path) -> pd.DataFrame:
-    """Length and reward of the LSTM's ten stored runs on 5×5, indexed by (bonus, seed).
+    """Length, reward and share unfinished of the LSTM's ten stored runs on 5×5, by (bonus, seed).
 
     Args:
         data: the folder ``data``.
@@ -102,43 +210,13 @@ def hunters_quick(data: Path) -> pd.DataFrame:
         for seed in range(5)
     }
     table = pd.DataFrame(rows).T.rename_axis(["bonus", "seed"])
-    return table[["length", "reward"]].astype(float)
+    return table[["length", "reward", "unfinished"]].astype(float)
 
 
 def _printed(path: Path, policy: str) -> pd.DataFrame:
-    """Mean and std of a policy's row, columns (mean or std, metric), indexed by estimator."""
+    """The printed means of a policy's row, columns metrics, indexed by estimator."""
     import pandas as pd
 
     table = pd.read_csv(path)
     rows = table[table["policy"] == policy]
-    return rows.pivot(index="entropy", columns="metric", values=["mean", "std"])
-
-
-def _hunters(found: pd.DataFrame, printed: pd.DataFrame) -> dict[str, Reproduction]:
-    ours = found.groupby("bonus").agg(["mean", "std", "min", "max"])
-
-    def gains(column: str, sign: int) -> bool:
-        """Whether smoothed comes before none in both, in the mean."""
-        return all(
-            bool(sign * (x["smoothed"] - x["none"]) > 0)
-            for x in (ours[column, "mean"], printed["mean", column])
-        )
-
-    def smaller(column: str, better: str, same_order: bool) -> Reproduction:
-        mean, std = (printed.loc["smoothed", (what, column)] for what in ("mean", "std"))
-        low, high = (ours.loc["smoothed", (column, what)] for what in ("min", "max"))
-        return Reproduction(
-            printed=(mean - std, mean + std),
-            found=(low, high),
-            better=better,
-            paper_scale=False,
-            same_order=same_order,
-        )
-
-    shorter, richer = gains("length", -1), gains("reward", 1)
-    steadier = bool(ours.loc["smoothed", ("length", "std")] < ours.loc["none", ("length", "std")])
-    return {
-        "zhang2018.table1.lstm": smaller("length", "lower", shorter),
-        "zhang2018.table1.percent": smaller("reward", "higher", shorter and richer),
-        "zhang2018.fig2": smaller("length", "lower", steadier),
-    }
+    return rows.pivot(index="entropy", columns="metric", values="mean")

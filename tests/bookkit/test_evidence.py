@@ -3,16 +3,22 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from bookkit import claims, evidence, paths
+from bookkit import claims, evidence, paths, stored
 from bookkit.claims import Comparison
-from bookkit.evidence import comparisons, hunters_quick, reproductions
+from bookkit.evidence import SMALLER, at_smaller_scale, comparisons, hunters_quick
 from entropy_rl.experiments import EXPERIMENTS
 
 DATA = paths.root() / "data"
 AT_SCALE = ("zhang2018", "liu2020")  # the folders of the papers
-QUICK = {"zhang2018.table1.lstm", "zhang2018.table1.percent", "zhang2018.fig2"}
+QUICK = {
+    "zhang2018.table1.lstm": "undecided",
+    "zhang2018.table1.percent": "partly",
+    "zhang2018.fig2": "undecided",
+}
 
 
 @pytest.fixture
@@ -38,30 +44,71 @@ def test_every_claim_that_rests_on_runs_has_contrasts():
 def test_without_runs_at_scale_the_smaller_ones_speak(data):
     found = evidence.evidence(data)
     for claim, status in {c: x.status for c, x in found.items()}.items():
-        assert status == ("partly" if claim in QUICK else "not run yet")
+        assert status == QUICK.get(claim, "not run yet")
     assert found["zhang2018.table1.mmdp"].says == "0 of 5 pairs of runs"
     assert found["zhang2018.table2.lstm"].says == "0 of 10 pairs of runs"
 
 
 def test_runs_at_scale_take_the_place_of_smaller_ones(monkeypatch):
     name = "zhang2018.table1.lstm"
-    for verdict, status in (("as printed", "reproduced"), ("not run yet", "partly")):
+    for verdict, status in (("as printed", "reproduced"), ("not run yet", "undecided")):
         at_scale = {name: Comparison((verdict,), "said")}
         monkeypatch.setattr(evidence, "comparisons", lambda data, found=at_scale: found)
         assert evidence.evidence()[name].status == status
 
 
+def evaluations(bonus, metric):
+    folder = DATA / "runs" / "hunters_quick"
+    runs = [json.loads((folder / f"{bonus}-{seed}.json").read_text()) for seed in range(5)]
+    return [run["evaluation"][metric] for run in runs]
+
+
 def test_the_numbers_are_those_of_the_files():
-    lengths = [
-        json.loads((DATA / "runs" / "hunters_quick" / f"smoothed-{s}.json").read_text())
-        for s in range(5)
-    ]
-    lengths = [run["evaluation"]["length"] for run in lengths]
-    found = reproductions()["zhang2018.table1.lstm"]
-    assert found.found == (min(lengths), max(lengths))
-    assert found.printed == pytest.approx((5.6 - 0.2, 5.6 + 0.2))
-    assert not found.paper_scale
-    assert list(hunters_quick(DATA).loc["smoothed", "length"]) == lengths
+    """Student's interval of the five differences, and F's of the two deviations, by SciPy."""
+    found = at_smaller_scale()
+    assert list(hunters_quick(DATA).loc["smoothed", "length"]) == evaluations("smoothed", "length")
+    for claim, metric in (("table1.lstm", "length"), ("table1.percent", "reward")):
+        pairs = zip(evaluations("smoothed", metric), evaluations("none", metric), strict=True)
+        differences = [a - b for a, b in pairs]
+        low, high = stats.ttest_1samp(differences, 0).confidence_interval()
+        told = f"{metric} {np.mean(differences):+.3g} [{low:.3g}, {high:.3g}]"
+        assert told in found[f"zhang2018.{claim}"].says
+    first, second = (np.std(evaluations(x, "length"), ddof=1) for x in ("smoothed", "none"))
+    low, high = (first / second / stats.f.ppf(q, 4, 4) ** 0.5 for q in (0.975, 0.025))
+    told = f"deviations of length {first / second:.3g} [{low:.3g}, {high:.3g}]"
+    assert told in found["zhang2018.fig2"].says
+    assert "(10.1 to 5.6 printed, " in found["zhang2018.table1.lstm"].says
+    assert not any(x.paper_scale for x in found.values())
+
+
+def test_the_smaller_runs_are_judged_by_what_was_registered_for_the_larger():
+    assert set(SMALLER) == set(QUICK) == set(at_smaller_scale())
+    assert {claim: x.status for claim, x in at_smaller_scale().items()} == QUICK
+    for claim, found in at_smaller_scale().items():
+        registered = [
+            contrast
+            for x in EXPERIMENTS.values()
+            for contrast in x.claims.get(claim, ())
+            if dict(contrast.first)["policy"] == "lstm"
+        ]
+        assert len(found.verdicts) == len(registered) > 0
+
+
+def test_what_unfinished_episodes_decide_is_not_decided(data):
+    """Differences -1, -3, -2, -2, -2: below 0, but without the last three not decided."""
+    folder = data / "runs" / "hunters_quick"
+    for late, status in ((0.0, "partly"), (0.001, "undecided")):
+        for seed, less in enumerate((1, 3, 2, 2, 2)):
+            for bonus, length in (("none", 10 + seed), ("smoothed", 10 + seed - less)):
+                path = folder / f"{bonus}-{seed}.json"
+                record = json.loads(path.read_text())
+                cut = late if bonus == "none" and seed > 1 else 0.0
+                record["evaluation"] |= {"length": length, "unfinished": cut}
+                path.write_text(json.dumps(record))
+        found = at_smaller_scale(data)["zhang2018.table1.lstm"]
+        assert found.status == status
+    named = "none, seed 2; none, seed 3; none, seed 4"
+    assert f"without what left episodes unfinished ({named}): length -2 [-14.7" in found.says
 
 
 def test_with_the_labels_exchanged_nothing_is_reproduced(data):
@@ -71,11 +118,29 @@ def test_with_the_labels_exchanged_nothing_is_reproduced(data):
         smoothed.rename(other)
         none.rename(smoothed)
         other.rename(none)
-    assert {found.status for found in reproductions().values()} == {"partly"}
-    assert {found.status for found in reproductions(data).values()} == {"not reproduced"}
+    found = {claim: x.status for claim, x in at_smaller_scale(data).items()}
+    assert found == {**QUICK, "zhang2018.table1.percent": "not reproduced"}
+
+
+def test_the_numbers_behind_a_difference_are_shown_and_not_judged():
+    said = comparisons()["zhang2018.table3.lstm"].says
+    found = stored.table(stored.load("zhang2018.table3_seeds"), "optimal_percent")["mean"]
+    none, smoothed = (found["printed", "lstm", x] for x in ("none", "smoothed"))
+    assert f"(39.8 to 95 % printed, {none:.3g} to {smoothed:.3g} % ours)" in said
+    assert said.startswith("smoothed: last_optimal +")
+    assert "; unbiased_gradient: last_optimal +" in said
+    assert said.endswith("; judged by sign, not by size")
+    assert "printed" not in comparisons()["liu2020.patience"].says
+
+
+def test_agents_that_never_get_there_reproduce_nothing():
+    """Ten seeds at zero less ten seeds at zero is no agreement."""
+    found = comparisons()["zhang2018.table3.independent"]
+    assert found.says.count("0 [0, 0]") == 3
+    assert set(found.verdicts) == {"undecided"}
 
 
 def test_a_missing_run_is_named(data):
     (data / "runs" / "hunters_quick" / "none-3.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"none-3\.json"):
-        reproductions(data)
+        at_smaller_scale(data)

@@ -40,6 +40,14 @@ def test_a_spread_is_the_logarithm_of_the_ratio_of_deviations():
     assert contrast(statistic="spread").estimate(first, second[::-1]) == (centre, low, high)
 
 
+def test_the_sides_of_a_spread_may_have_different_numbers_of_seeds():
+    """Variances 15 and 1 of four and three seeds, by F with 3 and 2 degrees of freedom."""
+    centre, low, high = contrast(statistic="spread").estimate([0, 3, 6, 9], [1, 2, 3])
+    assert math.exp(2 * centre) == pytest.approx(15)
+    assert math.exp(2 * low) == pytest.approx(15 / f.ppf(0.975, 3, 2))
+    assert math.exp(2 * high) == pytest.approx(15 / f.ppf(0.025, 3, 2))
+
+
 @pytest.mark.parametrize(
     ("sign", "low", "high", "verdict"),
     [
@@ -53,6 +61,9 @@ def test_a_spread_is_the_logarithm_of_the_ratio_of_deviations():
         (0, -0.1, 2, "expected"),
         (0, 0.1, 2, "against"),
         (0, -2, -0.1, "against"),
+        (0, 0, 0, "undecided"),
+        (1, 0, 0, "undecided"),
+        (1, 1, 1, "expected"),
     ],
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side(sign, low, high, verdict):
@@ -78,6 +89,7 @@ def test_a_contrast_that_cannot_be_is_refused(options, message):
     [
         ("mean", [1], [2], "second: expected as many values as first, ≥ 2"),
         ("mean", [1, 2], [2, 3, 4], "second: expected as many values as first"),
+        ("spread", [1], [2, 3], "first: expected values that differ"),
         ("spread", [1, 1], [2, 3], "first: expected values that differ"),
         ("spread", [1, 2], [3, 3], "second: expected values that differ"),
     ],

@@ -510,9 +510,23 @@ FAULTS = (
     Fault(
         "the ratio of variances for that of deviations",
         "experiments/declaration.py",
-        "return ratio / 2, (ratio - half) / 2, (ratio + half) / 2",
-        "return ratio, ratio - half, ratio + half",
+        "return ratio / 2, (ratio - below) / 2, (ratio - above) / 2",
+        "return ratio, ratio - below, ratio - above",
         (DECLARATION + "test_a_spread_is_the_logarithm_of_the_ratio_of_deviations",),
+    ),
+    Fault(
+        "an interval of the spread that takes both sides for equally many",
+        "experiments/declaration.py",
+        "len(first) - 1, len(second) - 1",
+        "len(first) - 1, len(first) - 1",
+        (DECLARATION + "test_the_sides_of_a_spread_may_have_different_numbers_of_seeds",),
+    ),
+    Fault(
+        "nobody there on either side taken for agreement",
+        "experiments/declaration.py",
+        "if low == high == 0:",
+        "if low > high:",
+        (DECLARATION + "test_a_verdict_needs_the_whole_interval_on_one_side",),
     ),
     Fault(
         "the value network moved by the policy's kind of optimiser",

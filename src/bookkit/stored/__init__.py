@@ -4,7 +4,7 @@
 from it. A run that is missing is said to be missing: no number stands in for it.
 """
 
-from bookkit.stored._reading import Results, limit, load, measure
+from bookkit.stored._reading import PERCENT, Results, limit, load, measure, printed_numbers
 from bookkit.stored._tables import (
     NOT_RUN,
     VERDICTS,
@@ -14,11 +14,13 @@ from bookkit.stored._tables import (
     claims,
     contrasts,
     curves,
+    means,
     table,
 )
 
 __all__ = [
     "NOT_RUN",
+    "PERCENT",
     "VERDICTS",
     "Curves",
     "Results",
@@ -29,6 +31,8 @@ __all__ = [
     "curves",
     "limit",
     "load",
+    "means",
     "measure",
+    "printed_numbers",
     "table",
 ]

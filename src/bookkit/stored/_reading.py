@@ -38,6 +38,8 @@ COSTS: dict[str, Callable[[StoredRun], float]] = {
 PERCENT = {"optimal_percent": "last_optimal"}
 # Where a printed metric has another name here: Table 3 is of the end of the training.
 _PRINTED_AS = {"bandit": {"last_reward": "reward", "last_expected": "reward"}}
+# Whose printed table has the numbers of an experiment that has none of its own.
+_PRINTED_IN = {"zhang2018.table3_seeds": "zhang2018.table3"}
 
 
 @dataclass(frozen=True)
@@ -163,14 +165,19 @@ def _limits(environment: str, options: str, episodes: int, seed: int) -> dict[st
 
 def printed_path(found: Results) -> Path:
     """Where the paper's table of the experiment is, if it has one."""
-    return found.data / "papers" / f"{found.experiment.name.replace('.', '_')}.csv"
+    return _path(found, found.experiment.name)
+
+
+def _path(found: Results, name: str) -> Path:
+    return found.data / "papers" / f"{name.replace('.', '_')}.csv"
 
 
 def printed_numbers(found: Results) -> Callable[[Label, str], tuple[str, str]]:
     """What the paper prints of a label, mean and ±, by the columns that file and label share."""
     import pandas as pd
 
-    path, nothing = printed_path(found), ("nan", "nan")
+    name = found.experiment.name
+    path, nothing = _path(found, _PRINTED_IN.get(name, name)), ("nan", "nan")
     file = pd.read_csv(path, dtype=str) if path.exists() else None
 
     def look_up(name: Label, metric: str) -> tuple[str, str]:

@@ -75,6 +75,15 @@ def table(found: Results, metric: str) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), index=_index(list(rows)))
 
 
+def means(found: Results, metric: str) -> dict[Label, float]:
+    """The mean of a metric over the stored seeds of every label; NaN where there are none."""
+    return {
+        name: float(np.mean(values)) if values else np.nan
+        for name, runs in found.groups.items()
+        for values in [[measure(run, metric, seed) for seed, run in runs.items() if run]]
+    }
+
+
 def cells(found: Results, metric: str, digits: int = 2) -> pd.DataFrame:
     """:func:`table` as text for a page.
 

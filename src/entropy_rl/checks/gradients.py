@@ -32,6 +32,7 @@ from entropy_rl.checks._instances import (
 )
 from entropy_rl.estimators import crude, crude_gradient, exact, smoothed, unbiased_gradient
 from entropy_rl.policies.table import TablePolicy
+from entropy_rl.tabular import enumerate_trajectories, garnet
 
 _WEIGHTS = "entropy_rl.conditionals.prefix_log_weights"
 
@@ -42,11 +43,14 @@ def policy_gradient_with_bonus() -> Check:
 
     With logits θ the k-th component is pₖ(rₖ - r̄) - βpₖ(log pₖ + H): the enumerated mean and
     autograd are both held against this closed form. 7 arms, β = 0.3, 3 seeds. Controls: the
-    gradient of -log π(A) where equation (1) has ∇H; a baseline that has seen the arm.
+    gradient of -log π(A) where equation (1) has ∇H; a baseline that has seen the arm; and the sum
+    over an episode as printed, on random processes of 3 states, γ = 0.5, every trajectory of 3
+    decisions: Σₜ ∇log π(aₜ | sₜ) Rₜ is not ∇E[Σₜ γᵗ rₜ], and with γᵗ in it, it is.
     """
     residual = 0.0
     inert: list[float] = []
     seen: list[float] = []
+    undiscounted: list[float] = []
     beta, arms = 0.3, 7
     for seed in SEEDS:
         with seeded(seed):
@@ -69,6 +73,10 @@ def policy_gradient_with_bonus() -> Check:
         inert.append(relative_error(mean_gradient(p, score + noise, policy), true))
         sighted = log_p * (reward - baseline) + bonus
         seen.append(relative_error(mean_gradient(p, sighted, policy), true))
+
+        discounted, printed = _over_an_episode(seed)
+        residual = largest(residual, discounted)
+        undiscounted.append(printed)
     return Check(
         "zhang2018.eq1",
         residual,
@@ -76,10 +84,36 @@ def policy_gradient_with_bonus() -> Check:
         (
             control("the gradient of -log π(a) as the bonus", inert),
             control("a baseline that depends on the arm", seen),
+            control("an episode, without γᵗ", undiscounted),
         ),
         ("entropy_rl.estimators.exact", "entropy_rl.policies.TablePolicy"),
         f"all {arms} arms of a softmax bandit, against autograd and the closed form, 3 seeds",
     )
+
+
+def _over_an_episode(seed: int, decisions: int = 3, discount: float = 0.5) -> tuple[float, float]:
+    """Errors of Σₜ γᵗ ∇log π(aₜ | sₜ) Rₜ, and of the same without γᵗ, against ∇E[Σₜ γᵗ rₜ]."""
+    mdp = garnet(3, 2, 2, torch.Generator().manual_seed(seed))
+    with seeded(seed):
+        policy = TablePolicy(spaces.Discrete(3), spaces.Discrete(2)).double()
+    choices = torch.arange(2).expand(3, 2)
+    log_table = policy.conditionals(
+        torch.arange(3).unsqueeze(1).expand(3, 2), choices.unsqueeze(-1)
+    ).log_prob
+    probability, states, actions = enumerate_trajectories(mdp, log_table.exp(), decisions)
+    here = states[:-1]
+    factor = discount ** torch.arange(decisions, dtype=F64).unsqueeze(1)
+    rewards = factor * mdp.reward[here, actions]
+    true = flat_gradient((probability * rewards.sum(0)).sum(), policy)
+    to_come = rewards.flip(0).cumsum(0).flip(0)  # γᵗ Rₜ
+    scores = log_table[here, actions]
+    weight = probability.detach()
+
+    def error(returns: torch.Tensor) -> float:
+        mean = flat_gradient((weight * (scores * returns).sum(0)).sum(), policy)
+        return relative_error(mean, true)
+
+    return error(to_come), error(to_come / factor)
 
 
 @checks("zhang2018.eq3")
@@ -125,16 +159,19 @@ def crude_gradient_mean() -> Check:
 def inert_bonus() -> Check:
     """E_{a~p}[∇(-log p(a))] = -∇Σₐ p(a) = 0: autograd of the crude entropy is noise without drift.
 
-    Enumerated: all 27 joint actions of LSTM, MMDP and tables; |mean gradient| over |∇H|. Controls,
-    in the same measure: the crude estimator with its factor (equation 3), whose mean is ∇H; the
-    same bonus on an older policy's actions, where it is *not* inert (later epochs of PPO).
+    Enumerated: all 27 joint actions of LSTM, MMDP and tables; |mean gradient| over |∇H|; and the
+    same over an older policy's actions with the ratio p/μ, which keeps it inert. Controls, in the
+    same measure: the crude estimator with its factor (equation 3), whose mean is ∇H; the same bonus
+    on an older policy's actions unweighted, where it is *not* inert (later epochs of PPO).
     """
     residual = 0.0
     factor: list[float] = []
     stale: list[float] = []
     for c in gradient_cases(instances()):
         size = float(c.true.norm())
-        residual = largest(residual, float(c.mean(crude(c.chain).surrogate).norm()) / size)
+        weighted = crude(c.chain, log_weights=c.log_weights).surrogate
+        for mean in (c.mean(crude(c.chain).surrogate), c.mean(weighted, c.stale)):
+            residual = largest(residual, float(mean.norm()) / size)
         factor.append(float(c.mean(crude_gradient(c.chain).surrogate).norm()) / size)
         stale.append(float(c.mean(crude(c.chain).surrogate, c.stale).norm()) / size)
     return Check(
@@ -143,9 +180,9 @@ def inert_bonus() -> Check:
         TOLERANCE,
         (
             control("with the factor log p(a)", factor),
-            control("actions of an older policy", stale),
+            control("actions of an older policy, unweighted", stale),
         ),
-        ("entropy_rl.estimators.crude", "entropy_rl.estimators.crude_gradient"),
+        ("entropy_rl.estimators.crude", "entropy_rl.estimators.crude_gradient", _WEIGHTS),
         "|mean gradient| / |∇H| over 27 joint actions, LSTM, MMDP and tables, 3 seeds each",
     )
 

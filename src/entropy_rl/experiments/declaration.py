@@ -81,14 +81,16 @@ class Contrast:
     ) -> tuple[float, float, float]:
         """What is estimated and its interval, from the metric of the seeds in the same order.
 
+        The pairing plays no part in a spread, whose sides may have different numbers of seeds.
+
         Raises:
-            ValueError: fewer than two pairs, another number in ``second``, or for a spread values
-                that are all equal.
+            ValueError: fewer than two values; of a mean, another number in ``second``; of a
+                spread, values that are all equal.
         """
-        if len(first) != len(second) or len(first) < 2:
-            raise _validate.fail("second", "as many values as first, ≥ 2", len(second))
         if self.statistic == "spread":
             return self._spread(first, second)
+        if len(first) != len(second) or len(first) < 2:
+            raise _validate.fail("second", "as many values as first, ≥ 2", len(second))
         return interval(
             [a - self.factor * b for a, b in zip(first, second, strict=True)], self.level
         )
@@ -99,25 +101,28 @@ class Contrast:
         from scipy.stats import f
 
         for name, values in (("first", first), ("second", second)):
-            if min(values) == max(values):
+            if len(set(values)) < 2:
                 raise _validate.fail(name, "values that differ", list(values))
         ratio = math.log(_variance(first) / _variance(second))
-        # F(n, n) is symmetric in the logarithm.
-        half = math.log(float(f.ppf((1 + self.level) / 2, len(first) - 1, len(second) - 1)))
-        return ratio / 2, (ratio - half) / 2, (ratio + half) / 2
+        tail, n, m = (1 - self.level) / 2, len(first) - 1, len(second) - 1
+        below, above = (math.log(float(f.ppf(q, n, m))) for q in (1 - tail, tail))
+        return ratio / 2, (ratio - below) / 2, (ratio - above) / 2
 
     def verdict(self, low: float, high: float) -> str:
         """What the interval says of the sign.
 
         "expected" or "against" if it lies wholly on that side of 0, else "undecided". Where no
         difference is expected: "expected" if 0 is in it (which does not show that there is none),
-        else "against".
+        else "against". An interval [0, 0] is "undecided" whatever the sign: all pairs are equal, as
+        where no run of either side gets anywhere.
 
         Raises:
             ValueError: ``low`` above ``high``, or NaN.
         """
         if not low <= high:
             raise _validate.fail("high", f"at least low = {low}", high)
+        if low == high == 0:
+            return "undecided"
         if self.sign == 0:
             return "expected" if low <= 0 <= high else "against"
         near, far = (low, high) if self.sign > 0 else (-high, -low)

@@ -22,6 +22,7 @@ ARMS: dict[str, tuple[str, float]] = {
     "rate_and_weight": ("one_rate", 30.0),
 }
 ENTROPIES = ("none", "crude", "smoothed", "unbiased_gradient")
+_NAMED = ("smoothed", "unbiased_gradient")  # by the claim that the ledger has of the LSTM
 
 # Seeds that nothing was ever chosen on. An update of a stack of 10, 25, 50, 100 takes 1, .75, .58,
 # .53 ms a seed (LSTM, CPU, fifty rounds an update).
@@ -92,6 +93,18 @@ def _contrasts() -> tuple[Contrast, ...]:
     return tuple(found)
 
 
+def _claims(contrasts: tuple[Contrast, ...]) -> dict[str, tuple[Contrast, ...]]:
+    """At the printed rates and weights, of the two entropies that the claim names.
+
+    These contrasts were registered before the hundred seeds ran. That the claim rests on them and
+    not on the ten of ``zhang2018.table3`` was decided afterwards: those gave differences three
+    times as large.
+    """
+    named = [label(arm="printed", policy="lstm", entropy=e) for e in _NAMED]
+    within = [c for c in contrasts if c.first in named and c.sign]
+    return {"zhang2018.table3.lstm": tuple(within)}
+
+
 TABLE3_SEEDS = register_experiment(
     Experiment(
         "zhang2018.table3_seeds",
@@ -101,5 +114,6 @@ TABLE3_SEEDS = register_experiment(
         lambda spec: (
             _SECONDS[spec.policy, spec.config.batch] * spec.config.episodes / spec.config.batch
         ),
+        _claims(_contrasts()),
     )
 )

@@ -13,7 +13,7 @@ import numpy as np
 from bookkit import paths, stored
 from bookkit.claims import Comparison
 from bookkit.stored import Results
-from entropy_rl.experiments import EXPERIMENTS, Contrast, Label
+from entropy_rl.experiments import EXPERIMENTS, Contrast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,14 +117,10 @@ def _compared(found: Results, chosen: Sequence[Contrast], rows: pd.DataFrame) ->
     told = []
     for contrast, row in zip(chosen, rows.itertuples(), strict=True):
         metric = _SHOWN_AS.get(contrast.metric, contrast.metric)
-        means = stored.means(found, metric)
-
-        def both(read: dict[Label, float], contrast: Contrast = contrast) -> tuple[float, float]:
-            return read[contrast.first], read[contrast.second]
-
-        as_printed = {side: float(printed(side, metric)[0]) for side in means}
+        means, first, second = stored.means(found, metric), contrast.first, contrast.second
+        as_printed = float(printed(first, metric)[0]), float(printed(second, metric)[0])
         estimate = (row.difference, row.low, row.high)
-        told.append(_Row(contrast, estimate, both(as_printed), both(means)))
+        told.append(_Row(contrast, estimate, as_printed, (means[first], means[second])))
     return Comparison(verdicts, _in_words(told))
 
 

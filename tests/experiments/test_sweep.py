@@ -11,7 +11,6 @@ import pytest
 import torch
 from small import data_files, small, small_experiment
 
-from entropy_rl.algorithms.precision import bfloat16_cost
 from entropy_rl.experiments import (
     EXPERIMENTS,
     Contrast,
@@ -65,25 +64,6 @@ def test_the_longest_come_first(tmp_path):
     tiers = {"quick": runs, "paper": runs}
     store, report = swept(tmp_path, Experiment("small.lengths", "a test", tiers))
     assert [store.load(name).spec.seed for name in report.done] == [3, 2, 1]
-
-
-def test_a_processor_without_bfloat16_is_said_before_the_runs(tmp_path, monkeypatch, capsys):
-    runs = {label(precision=x): small(precision=x, episodes=16) for x in ("float32", "bfloat16")}
-    chosen = Experiment("small.halves", "a test", {"quick": runs, "paper": runs})
-    monkeypatch.setattr(sweeping, "bfloat16_cost", lambda: 9.0)
-    sweep(chosen, "quick", Store(tmp_path), progress=True)
-    assert "1 of 2 runs compute in bfloat16, in which a matrix product takes 9 times" in (
-        capsys.readouterr().err
-    )
-    sweep(chosen, "quick", Store(tmp_path), progress=True)  # nothing is missing
-    assert "bfloat16" not in capsys.readouterr().err
-    monkeypatch.setattr(sweeping, "bfloat16_cost", lambda: 0.5)
-    sweep(chosen, "quick", Store(tmp_path / "fast"), progress=True)
-    assert "bfloat16" not in capsys.readouterr().err
-
-
-def test_the_cost_of_bfloat16_is_measured():
-    assert 0.01 < bfloat16_cost() < 1_000
 
 
 def test_only_what_is_missing_is_made(whole, tmp_path):
@@ -320,7 +300,7 @@ def test_on_another_machine_the_first_batches_have_to_agree(tmp_path, monkeypatc
     monkeypatch.setitem(SURROGATES, "score_function", lambda x: healthy(x) * factor)
     assert "stale" in results.staleness(run), "on the same machine the bits decide"
     other = {"machine": "another", "processor": "another"}
-    monkeypatch.setattr(results, "hardware", lambda device: other)
+    monkeypatch.setattr(results, "hardware", lambda *_: other)
     reason = results.staleness(run)
     if fine:
         assert reason is None
@@ -351,7 +331,7 @@ def test_what_was_made_on_another_device_is_there(tmp_path, monkeypatch, capsys)
     make = RunSpec.make
     with monkeypatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: True)
-        patch.setattr(runner, "hardware", lambda device: {"accelerator": device})
+        patch.setattr(runner, "hardware", lambda *_: {"accelerator": device})
         patch.setattr(RunSpec, "make", lambda self: make(dataclasses.replace(self, device="cpu")))
         store, first = swept(tmp_path / "small", device="cuda", only={"entropy": "none"})
         assert len(first.done) == 2
@@ -377,7 +357,7 @@ def test_on_a_gpu_sums_have_no_order(tmp_path, monkeypatch):
     run = store.load(small(0, "none").hash)
     on_gpu = dataclasses.replace(run, spec=dataclasses.replace(run.spec, device="cuda"))
     monkeypatch.setattr(results, "beginning", lambda spec: beginning(run.spec))
-    monkeypatch.setattr(results, "hardware", lambda device: run.record["hardware"])
+    monkeypatch.setattr(results, "hardware", lambda *_: run.record["hardware"])
     healthy = SURROGATES["score_function"]
     for factor, stale in ((1 + 1e-7, False), (-1.0, True)):
         monkeypatch.setitem(SURROGATES, "score_function", lambda x, f=factor: healthy(x) * f)

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import copy
-import time
 from typing import Any
 
 import torch
 from torch import nn
 
-_SIDE, _ROUNDS = 256, 5
-
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
-
-
-def bfloat16_cost() -> float:
-    """How many times as long a matrix product takes in bfloat16 as in float32, measured here.
-
-    Below 1 where the processor has instructions for it; fifty was measured on one that has not.
-    """
-    least = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        x = torch.ones(_SIDE, _SIDE, dtype=dtype)
-        spent = []
-        for _ in range(_ROUNDS):
-            started = time.process_time()
-            x @ x
-            spent.append(time.process_time() - started)
-        least[dtype] = min(spent)
-    return least[torch.bfloat16] / least[torch.float32]
 
 
 class WorkingCopy:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from entropy_rl.experiments.declaration import EXPERIMENTS, Experiment, Label, describe
-from entropy_rl.experiments.runner import beginning, hardware, is_here, versions
+from entropy_rl.experiments.runner import beginning, hardware, is_here, precision_of, versions
 from entropy_rl.experiments.store import Store, StoredRun
 
 # On another machine than a run's: of how far the parameters went in the first batch, and of the
@@ -81,7 +81,7 @@ def staleness(run: StoredRun) -> str | None:
     if now == then:
         return None
     reason = f"{run.spec.hash}: stale: its first updates give other parameters now"
-    here = {"versions": versions(), "hardware": hardware(run.spec.device)}
+    here = {"versions": versions(), "hardware": hardware(run.spec.device, precision_of(run.spec))}
     other = {name: mine for name, mine in here.items() if mine != run.record[name]}
     alike = other or run.spec.device != "cpu"
     if alike and not (far := _far(then, now)):

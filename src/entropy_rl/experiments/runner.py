@@ -28,6 +28,7 @@ from entropy_rl.experiments.checkpoint import load_checkpoint, save_checkpoint
 from entropy_rl.experiments.files import write_whole
 from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 from entropy_rl.experiments.store import Store
+from entropy_rl.networks import has_bfloat16
 from entropy_rl.policies import save_policy, unstack_policies
 
 FIRST_UPDATES = 20
@@ -218,7 +219,7 @@ class _Training:
             "threads": torch.get_num_threads(),
             "device": self.spec.device,
             "versions": versions(),
-            "hardware": hardware(self.spec.device),
+            "hardware": hardware(self.spec.device, precision_of(self.spec)),
             **({"begun_anew": self.begun_anew} if self.begun_anew else {}),
             **({"asynchronous": self.learner.summary()} if self.learner else {}),
         }
@@ -238,9 +239,16 @@ def versions() -> dict[str, str]:
     }
 
 
-def hardware(device: str) -> dict[str, str]:
-    """What the numbers are computed on."""
+def precision_of(spec: RunSpec) -> str:
+    """Of the policy's passes; the off-policy loop knows float32 alone."""
+    return str(getattr(spec.config, "precision", "float32"))
+
+
+def hardware(device: str, precision: str = "float32") -> dict[str, str]:
+    """What the numbers are computed on, and how, if a processor has no bfloat16 of its own."""
     found = {"machine": platform.machine(), "processor": processor()}
+    if device == "cpu" and precision == "bfloat16" and not has_bfloat16():
+        found["bfloat16"] = "float32 products, rounded"
     if device != "cpu":
         found["accelerator"] = torch.cuda.get_device_name()
     return found

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +13,6 @@ from typing import Any
 
 from entropy_rl import _validate
 from entropy_rl.algorithms import TrainingDiverged
-from entropy_rl.algorithms.precision import bfloat16_cost
 from entropy_rl.experiments.backends import BACKENDS, Alive
 from entropy_rl.experiments.declaration import Experiment, Label, describe
 from entropy_rl.experiments.runner import CHECKPOINT_SECONDS, is_here, run_spec
@@ -105,8 +103,6 @@ def sweep(
         if missing and backend == "loky" and not is_here(device):
             raise _validate.fail("device", "one that this machine has", repr(device))
         missing.sort(key=experiment.cost, reverse=True)
-        if progress:
-            _say_what_is_slow(missing)
         work = partial(
             _run,
             store=store,
@@ -124,22 +120,6 @@ def sweep(
                     diverged[spec.hash] = reason
                 advance(experiment.cost(spec))
     return Report(labels, present, tuple(done), diverged)
-
-
-def _say_what_is_slow(missing: Sequence[RunSpec]) -> None:
-    """That this processor is not for bfloat16, before days are spent on finding out."""
-    halves = sum(
-        spec.device == "cpu" and getattr(spec.config, "precision", "float32") == "bfloat16"
-        for spec in missing
-    )
-    cost = bfloat16_cost() if halves else 1.0
-    if cost > 1.5:
-        print(
-            f"{halves} of {len(missing)} runs compute in bfloat16, in which a matrix product takes "
-            f"{cost:.0f} times as long as in float32 on this processor; the time left is for one "
-            "that has instructions for it",
-            file=sys.stderr,
-        )
 
 
 def _run(

@@ -2,6 +2,7 @@
 
 from entropy_rl.networks.convolutional import ConvolutionalTorso, picture_shape
 from entropy_rl.networks.mlp import mlp
+from entropy_rl.networks.products import Linear, has_bfloat16, product
 from entropy_rl.networks.stacked import (
     StackedEmbedding,
     StackedLinear,
@@ -12,11 +13,14 @@ from entropy_rl.networks.stacked import (
 
 __all__ = [
     "ConvolutionalTorso",
+    "Linear",
     "StackedEmbedding",
     "StackedLinear",
     "by_replica",
+    "has_bfloat16",
     "mlp",
     "picture_shape",
+    "product",
     "stack",
     "unstack",
 ]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from entropy_rl import _validate
+from entropy_rl.networks.products import Linear, product
 
 LAYERS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))  # channels, width of the kernel, stride
 
@@ -21,6 +22,13 @@ def picture_shape(space: spaces.Space[Any]) -> tuple[int, int, int] | None:
         return None
     channels, height, width = space.shape
     return channels, height, width
+
+
+class Convolution(nn.Conv2d):
+    """``torch.nn.Conv2d``, whose product is :func:`entropy_rl.networks.product`'s."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return product(super()._conv_forward, input, weight, bias)
 
 
 class ConvolutionalTorso(nn.Module):
@@ -53,12 +61,12 @@ class ConvolutionalTorso(nn.Module):
                 sizes[name] = (sizes[name] - kernel) // stride + 1
             if sizes[name] < 1:
                 raise _validate.fail(name, "at least 36 pixels", size)
-        convolutions, into = list[nn.Conv2d](), channels
+        convolutions, into = list[Convolution](), channels
         for out, kernel, stride in LAYERS:
-            convolutions.append(nn.Conv2d(into, out, kernel, stride))
+            convolutions.append(Convolution(into, out, kernel, stride))
             into = out
         self.first, self.second, self.third = convolutions
-        self.connected = nn.Linear(into * sizes["height"] * sizes["width"], hidden_size)
+        self.connected = Linear(into * sizes["height"] * sizes["width"], hidden_size)
         for name, parameter in self.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
@@ -69,6 +77,6 @@ class ConvolutionalTorso(nn.Module):
         """uint8 ``(N, channels, height, width)`` to features ``(N, hidden_size)``."""
         weight, bias = self.first.weight / 255, self.first.bias
         x = pictures.to(weight.dtype).contiguous(memory_format=torch.channels_last)
-        x = conv2d(x, weight, bias, stride=LAYERS[0][2]).relu_()
+        x = product(conv2d, x, weight, bias, stride=LAYERS[0][2]).relu_()
         x = self.third(self.second(x).relu_()).relu_()
         return self.connected(x.flatten(1)).relu_()

@@ -7,6 +7,7 @@ from itertools import pairwise
 from torch import nn
 
 from entropy_rl import _validate
+from entropy_rl.networks.products import Linear
 
 
 def mlp(
@@ -28,7 +29,7 @@ def mlp(
         _validate.positive_integer("sizes", size)
     layers: list[nn.Module] = []
     for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-        layers.append(nn.Linear(fan_in, fan_out))
+        layers.append(Linear(fan_in, fan_out))
         if activate_last or i < len(sizes) - 2:
             layers.append(activation())
     return nn.Sequential(*layers)

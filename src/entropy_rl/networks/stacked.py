@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from entropy_rl import _validate
+from entropy_rl.networks.products import Linear, product
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -43,9 +44,9 @@ class StackedLinear(nn.Module):
         """``(N, *batch, in)`` to ``(N, *batch, out)``."""
         rows = by_replica(x, len(self.weight)).flatten(1, -2)
         if self.bias is None:
-            y = torch.bmm(rows, self.weight.mT)
+            y = product(torch.bmm, rows, self.weight.mT)
         else:
-            y = torch.baddbmm(self.bias.unsqueeze(1), rows, self.weight.mT)
+            y = product(torch.baddbmm, self.bias.unsqueeze(1), rows, self.weight.mT)
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
 
@@ -89,7 +90,7 @@ def stack(modules: Sequence[M]) -> M:
     made = copy.deepcopy(modules[0])
     for name, layer in list(made.named_modules()):
         each = [x.get_submodule(name) for x in modules]
-        if type(layer) is nn.Linear:
+        if isinstance(layer, nn.Linear):
             bias = None if layer.bias is None else _stacked(each, "bias")
             made.set_submodule(name, StackedLinear(_stacked(each, "weight"), bias))
         elif type(layer) is nn.Embedding:
@@ -114,7 +115,7 @@ def _replica(module: M, r: int) -> M:
     for name, layer in list(made.named_modules()):
         if isinstance(layer, StackedLinear):
             _, fan_out, fan_in = layer.weight.shape
-            plain: nn.Module = nn.Linear(fan_in, fan_out, layer.bias is not None, device="meta")
+            plain: nn.Module = Linear(fan_in, fan_out, layer.bias is not None, device="meta")
         elif isinstance(layer, StackedEmbedding):
             _, entries, size = layer.weight.shape
             plain = nn.Embedding(entries, size, device="meta")

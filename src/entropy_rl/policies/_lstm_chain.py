@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from entropy_rl.networks import by_replica
+from entropy_rl.networks import by_replica, product
 
 aten = torch.ops.aten
 
@@ -123,18 +123,18 @@ def lstm_chain(
 def _affine(bias: Tensor, rows: Tensor, weight: Tensor, out: Tensor | None = None) -> Tensor:
     """bias + rows @ weight; the bias is one for all rows of a replica, or has their shape."""
     if weight.ndim == 2:
-        return torch.addmm(bias, rows, weight, out=out)
+        return product(torch.addmm, bias, rows, weight, out=out)
     R = len(weight)
     into = None if out is None else by_replica(out, R)
-    made = torch.baddbmm(by_replica(bias, R), by_replica(rows, R), weight, out=into)
+    made = product(torch.baddbmm, by_replica(bias, R), by_replica(rows, R), weight, out=into)
     return made.flatten(0, 1)
 
 
 def _times(rows: Tensor, weight: Tensor) -> Tensor:
     """rows @ weight."""
     if weight.ndim == 2:
-        return rows @ weight
-    return torch.bmm(by_replica(rows, len(weight)), weight).flatten(0, 1)
+        return product(torch.mm, rows, weight)
+    return product(torch.bmm, by_replica(rows, len(weight)), weight).flatten(0, 1)
 
 
 def _sum(rows: Tensor, shape: torch.Size) -> Tensor:
@@ -145,9 +145,10 @@ def _sum(rows: Tensor, shape: torch.Size) -> Tensor:
 def _add_outer(into: Tensor, left: Tensor, right: Tensor) -> None:
     """into += leftᵀ @ right."""
     if into.ndim == 2:
-        into.addmm_(left.t(), right)
+        product(torch.addmm, into, left.t(), right, out=into)
     else:
-        into.baddbmm_(by_replica(left, len(into)).mT, by_replica(right, len(into)))
+        left, right = by_replica(left, len(into)).mT, by_replica(right, len(into))
+        product(torch.baddbmm, into, left, right, out=into)
 
 
 class _Chain(torch.autograd.Function):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from entropy_rl import _validate
+from entropy_rl.networks import Linear, product
 from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
 from entropy_rl.policies._spaces import observation_size
 from entropy_rl.stepwise import State
@@ -59,13 +60,13 @@ class CommNetPolicy(CategoricalPolicy):
         if index.min() < 0 or index.max() >= size:
             raise _validate.fail("view", f"indices in [0, {size})", index.tolist())
         self.register_buffer("view", index, persistent=False)
-        self.encode = nn.Linear(index.shape[1], hidden_size)
+        self.encode = Linear(index.shape[1], hidden_size)
         self.identity = nn.Embedding(self.d, hidden_size)
-        self.own = nn.ModuleList(nn.Linear(hidden_size, hidden_size) for _ in range(rounds))
+        self.own = nn.ModuleList(Linear(hidden_size, hidden_size) for _ in range(rounds))
         self.others = nn.ModuleList(
-            nn.Linear(hidden_size, hidden_size, bias=False) for _ in range(rounds)
+            Linear(hidden_size, hidden_size, bias=False) for _ in range(rounds)
         )
-        self.head = nn.Linear(hidden_size, self.K)
+        self.head = Linear(hidden_size, self.K)
 
     def _begin(self, x: Tensor, mask: Tensor | None) -> State:
         """All agents at once: state = (hidden vectors, logits, mask, i).
@@ -76,8 +77,8 @@ class CommNetPolicy(CategoricalPolicy):
         weight = 1 / (self.d - 1) if self.d > 1 else 0.0  # one agent hears nobody
         for own, others in zip(self.own, self.others, strict=True):
             share = weight * cast(Tensor, others.weight)
-            everyone = linear(h.sum(1, keepdim=True), share, cast(Tensor, own.bias))
-            h = torch.tanh(linear(h, cast(Tensor, own.weight) - share) + everyone)
+            everyone = product(linear, h.sum(1, keepdim=True), share, cast(Tensor, own.bias))
+            h = torch.tanh(product(linear, h, cast(Tensor, own.weight) - share) + everyone)
         return h, self.head(h), mask, 0
 
     def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from entropy_rl import _validate
-from entropy_rl.networks import ConvolutionalTorso, picture_shape
+from entropy_rl.networks import ConvolutionalTorso, Linear, picture_shape
 from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
 from entropy_rl.policies._spaces import observation_part
 from entropy_rl.stepwise import State
@@ -44,7 +44,7 @@ class ConvolutionalPolicy(CategoricalPolicy):
             raise _validate.fail("observation_space", "a Box of three axes, uint8", part)
         self.pictures = shape
         self.torso = ConvolutionalTorso(*self.pictures, hidden_size)
-        self.heads = nn.Linear(hidden_size, self.d * self.K)
+        self.heads = Linear(hidden_size, self.d * self.K)
         nn.init.orthogonal_(self.heads.weight, 0.01)
         nn.init.zeros_(self.heads.bias)
 

@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 
 from entropy_rl import _validate
 from entropy_rl.conditionals import ClippedGaussianConditionals, GaussianConditionals
-from entropy_rl.networks import mlp
+from entropy_rl.networks import Linear, mlp
 from entropy_rl.policies._spaces import action_dimensions, flat_rows, observation_size
 
 VARIANCES = ("global", "local", "product", "clipped")  # liu2020, Table 1
@@ -87,7 +87,7 @@ class GaussianPolicy(nn.Module):
         self.d = action_dimensions(action_space)
         size = observation_size(observation_space)
         self.torso = mlp([size] + [hidden_size] * layers, between, activate_last=True)
-        self.head = nn.Linear(hidden_size, 2 * self.d + self.d * self.d)
+        self.head = Linear(hidden_size, 2 * self.d + self.d * self.d)
         self.clipped_entropy = _validate.boolean("clipped_entropy", clipped_entropy)
         self.bounded_mean = _validate.boolean("bounded_mean", bounded_mean)
         self.clipped_actions = _validate.boolean("clipped_actions", clipped_actions)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gymnasium import spaces
-from torch import Tensor, nn
+from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.networks import mlp
+from entropy_rl.networks import Linear, mlp
 from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
 from entropy_rl.policies._spaces import observation_size
 from entropy_rl.stepwise import State
@@ -42,7 +42,7 @@ class IndependentPolicy(CategoricalPolicy):
         _validate.positive_integer("layers", layers)
         size = observation_size(observation_space)
         self.torso = mlp([size] + [hidden_size] * layers, activate_last=True)
-        self.heads = nn.Linear(hidden_size, self.d * self.K)
+        self.heads = Linear(hidden_size, self.d * self.K)
 
     def _begin(self, x: Tensor, mask: Tensor | None) -> State:
         """All heads at once: state = (torso output, logits, mask, i)."""

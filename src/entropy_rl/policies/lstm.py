@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from entropy_rl import _validate, stepwise, streams
 from entropy_rl.conditionals import Conditionals
+from entropy_rl.networks import Linear, product
 from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
 from entropy_rl.policies._lstm_chain import lstm_chain, schedule
 from entropy_rl.policies._spaces import observation_size
@@ -43,10 +44,10 @@ class LSTMPolicy(CategoricalPolicy):
         _validate.positive_integer("hidden_size", hidden_size)
         self.hidden_size = hidden_size
         size = observation_size(observation_space)
-        self.from_observation = nn.Linear(size, 4 * hidden_size)
+        self.from_observation = Linear(size, 4 * hidden_size)
         self.from_previous = nn.Embedding(self.K, 4 * hidden_size)
-        self.from_hidden = nn.Linear(hidden_size, 4 * hidden_size, bias=False)
-        self.head = nn.Linear(hidden_size, self.K)
+        self.from_hidden = Linear(hidden_size, 4 * hidden_size, bias=False)
+        self.head = Linear(hidden_size, self.K)
         bound = hidden_size**-0.5
         for layer in (self.from_observation, self.from_previous, self.from_hidden):
             for parameter in layer.parameters():
@@ -76,7 +77,7 @@ class LSTMPolicy(CategoricalPolicy):
         log_probs = masked_log_softmax(self.head(h), component_legality(mask, i))
         gates = None
         if i < self.d - 1:
-            gates = torch.addmm(projected, h, self.from_hidden.weight.t())
+            gates = product(torch.addmm, projected, h, self.from_hidden.weight.t())
         if i == self.d - 2:
             projected = None
         return log_probs, h, (projected, gates, c, mask, i + 1)

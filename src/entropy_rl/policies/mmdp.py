@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from entropy_rl import _validate, stepwise
 from entropy_rl.conditionals import Conditionals
-from entropy_rl.networks import mlp
+from entropy_rl.networks import Linear, mlp
 from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
 from entropy_rl.policies._spaces import observation_size
 from entropy_rl.stepwise import Observation, State
@@ -42,7 +42,7 @@ class MMDPPolicy(CategoricalPolicy):
         _validate.positive_integer("hidden_size", hidden_size)
         _validate.positive_integer("layers", layers)
         size = observation_size(observation_space)
-        self.from_observation = nn.Linear(size, hidden_size)
+        self.from_observation = Linear(size, hidden_size)
         self.from_previous = nn.Embedding(max(self.d - 1, 1) * self.K, hidden_size)
         bound = (size + (self.d - 1) * self.K) ** -0.5
         for parameter in (*self.from_observation.parameters(), self.from_previous.weight):
@@ -51,7 +51,7 @@ class MMDPPolicy(CategoricalPolicy):
             nn.ReLU(),
             *(mlp([hidden_size] * layers, activate_last=True) if layers > 1 else ()),
         )
-        self.head = nn.Linear(hidden_size, self.K)
+        self.head = Linear(hidden_size, self.K)
 
     def _begin(self, x: Tensor, mask: Tensor | None) -> State:
         """state = (first layer's sum so far, mask, i)."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from entropy_rl import _validate
 from entropy_rl.conditionals import GaussianConditionals, SquashedGaussianConditionals
-from entropy_rl.networks import mlp
+from entropy_rl.networks import Linear, mlp
 from entropy_rl.policies._spaces import action_dimensions, flat_rows, observation_size
 
 LOG_STD = (-20.0, 2.0)
@@ -58,7 +58,7 @@ class SquashedGaussianPolicy(nn.Module):
         self.bounds = tuple(low.tolist()), tuple(high.tolist())
         size = observation_size(observation_space)
         self.torso = mlp([size] + [hidden_size] * layers, nn.ReLU, activate_last=True)
-        self.head = nn.Linear(hidden_size, 2 * self.d)
+        self.head = Linear(hidden_size, 2 * self.d)
         self.config: dict[str, Any] = {}
 
     def parameters_of(self, obs: Tensor) -> tuple[Tensor, Tensor]:

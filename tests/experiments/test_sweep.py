@@ -331,7 +331,7 @@ def test_what_was_made_on_another_device_is_there(tmp_path, monkeypatch, capsys)
     make = RunSpec.make
     with monkeypatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: True)
-        patch.setattr(runner, "hardware", lambda *_: {"accelerator": device})
+        patch.setattr(runner, "hardware", lambda device, *_: {"accelerator": device})
         patch.setattr(RunSpec, "make", lambda self: make(dataclasses.replace(self, device="cpu")))
         store, first = swept(tmp_path / "small", device="cuda", only={"entropy": "none"})
         assert len(first.done) == 2

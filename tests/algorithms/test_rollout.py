@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 
 from entropy_rl.algorithms import OnPolicyConfig, Trainer, evaluate
+from entropy_rl.algorithms.minibatches import first_visits
 from entropy_rl.algorithms.rollout import (
     Rollout,
     concatenate_observations,
-    first_visits,
     play_episodes,
     staggered,
 )

@@ -21,7 +21,7 @@ from entropy_rl.algorithms import (
     gradient_step,
     register_algorithm,
 )
-from entropy_rl.algorithms.rollout import first_visits
+from entropy_rl.algorithms.minibatches import first_visits
 from entropy_rl.returns import gae
 
 GAMMA, BETA, EPISODES = 0.9, 0.3, 12

@@ -334,8 +334,8 @@ FAULTS = (
     ),
     Fault(
         "reduction 'sum' is the mean",
-        "algorithms/on_policy.py",
-        'if self.config.reduction == "mean":',
+        "algorithms/minibatches.py",
+        'if config.reduction == "mean":',
         "if True:",
         (TARGETS + "test_a_sum_is_over_the_steps_of_an_episode",),
     ),
@@ -362,9 +362,9 @@ FAULTS = (
     ),
     Fault(
         "first visits ignored",
-        "algorithms/on_policy.py",
-        "elif c.first_visit:",
-        "elif False:",
+        "algorithms/minibatches.py",
+        "if config.first_visit:",
+        "if False:",
         (TARGETS + "test_the_baseline_learns_from_first_visits_only",),
     ),
     Fault(
@@ -383,8 +383,8 @@ FAULTS = (
     ),
     Fault(
         "the running baseline remembers every step",
-        "algorithms/on_policy.py",
-        'if c.baseline == "running":',
+        "algorithms/minibatches.py",
+        'if config.baseline == "running":',
         "if False:",
         (TARGETS + "test_the_running_baseline_remembers_whole_episodes",),
     ),
@@ -397,7 +397,7 @@ FAULTS = (
     ),
     Fault(
         "rows in one order for all epochs",
-        "algorithms/rollout.py",
+        "algorithms/minibatches.py",
         "order = torch.randperm(len(rows), generator=generator, device=rows.device)",
         "order = torch.arange(len(rows), device=rows.device)",
         (TARGETS + "test_rows_are_shuffled_anew_in_every_epoch",),
@@ -572,8 +572,8 @@ FAULTS = (
     Fault(
         "the loss a mean over the replicas",
         "algorithms/on_policy.py",
-        "self._scale(rollout, rows) * len(self.replicas)",
-        "self._scale(rollout, rows)",
+        "loss_scale(rollout, rows, c) * len(self.replicas)",
+        "loss_scale(rollout, rows, c)",
         (REPLICAS + "test_each_seed_is_trained_as_it_is_alone",),
     ),
     Fault(

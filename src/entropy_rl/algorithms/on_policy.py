@@ -21,6 +21,7 @@ from entropy_rl.algorithms.divergence import TrainingDiverged, finite
 from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES
 from entropy_rl.algorithms.entropy_critic import Lesson
 from entropy_rl.algorithms.lag import LaggedActor
+from entropy_rl.algorithms.minibatches import baseline_rows, loss_scale, minibatch_rows
 from entropy_rl.algorithms.optimisers import make_optimiser
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.problem import Problem
@@ -28,8 +29,6 @@ from entropy_rl.algorithms.regression import Regression
 from entropy_rl.algorithms.replicas import Replicas
 from entropy_rl.algorithms.rollout import (
     Rollout,
-    first_visits,
-    minibatch_rows,
     play_episodes,
     rows_of,
 )
@@ -237,7 +236,7 @@ class Trainer:
         weights = prefix_log_weights(chain, drawn.component_log_probs) if stale else None
         estimate = self._estimate(obs, chain, weights, c.entropy_baseline)
         minibatch = Minibatch(context, rows, chain, drawn, weights, advantage[rows], estimate)
-        scale = self._scale(rollout, rows) * len(self.replicas)
+        scale = loss_scale(rollout, rows, c) * len(self.replicas)
         terms = {
             "policy loss": scale * SURROGATES[c.row.surrogate](minibatch),
             "entropy term": scale * ENTROPIES[c.row.entropy].term(minibatch),
@@ -317,14 +316,6 @@ class Trainer:
             c.entropy, module, obs, chain, log_weights=weights, baseline=provided, beam=c.beam
         )
 
-    def _scale(self, rollout: Rollout, rows: Tensor) -> float:
-        """What turns a mean over rows into a sum over the steps of an episode, if that is asked."""
-        if self.config.reduction == "mean":
-            return 1.0
-        if self.config.grouping == "rows":
-            return len(rollout) / rollout.r_t.shape[1]
-        return len(rows) / len(rollout.episode[rows].unique())
-
     def _update(
         self, context: Context, rows: Tensor, advantage: Tensor, value: Tensor
     ) -> Minibatch:
@@ -362,12 +353,7 @@ class Trainer:
         c, value = self.config, rollout.rows(targets.value)
         if isinstance(self.baseline, SharedBaseline):
             return self.baseline.last
-        if c.baseline == "running":
-            rows = (rollout.time == 0).nonzero().squeeze(-1)
-        elif c.first_visit:
-            rows = first_visits(rollout).nonzero().squeeze(-1)
-        else:
-            rows = torch.arange(len(rollout), device=value.device)
+        rows = baseline_rows(rollout, c)
         loss = torch.zeros((), device=value.device)
         parts = c.baseline_minibatches or c.minibatches
         for _ in range(c.baseline_epochs or c.epochs):

@@ -247,34 +247,3 @@ def rows_of(obs: Observation, rows: Tensor) -> Observation:
 def flat_observation(obs: Observation) -> Tensor:
     """The observation without its mask."""
     return obs["observation"] if isinstance(obs, dict) else obs
-
-
-def first_visits(rollout: Rollout) -> Tensor:
-    """Which rows are the first visit of their episode to their observation, bool ``(N,)``."""
-    obs = flat_observation(rollout.obs).reshape(len(rollout), -1)
-    keyed = torch.cat([rollout.episode.unsqueeze(-1).to(obs.dtype), obs], -1)
-    _, visit = keyed.unique(dim=0, return_inverse=True)
-    rows = torch.arange(len(rollout), device=visit.device)
-    first = torch.full_like(rows, len(rollout)).scatter_reduce(0, visit, rows, "amin")
-    return first[visit] == rows
-
-
-def minibatch_rows(
-    rollout: Rollout, rows: Tensor, groups: int, generator: torch.Generator | None = None
-) -> list[Tensor]:
-    """The given rows in at most ``groups`` disjoint parts, none of them empty.
-
-    Args:
-        rollout: whose rows they are.
-        rows: row numbers ``(M,)``.
-        groups: how many parts; in one part the rows keep their order.
-        generator: draws a random order, to be cut in even parts; None makes groups of whole
-            episodes, in the order of the rows.
-    """
-    if groups == 1:
-        return [rows]
-    if generator is not None:
-        order = torch.randperm(len(rows), generator=generator, device=rows.device)
-        return [part for part in rows[order].tensor_split(groups) if len(part)]
-    group = rollout.episode[rows] % groups
-    return [rows[group == g] for g in group.unique()]

@@ -15,7 +15,7 @@ book: $(VENV)/ready  ## run what changed, then make the pages in _build/html
 test: book  ## style, types, every test: also of the notebooks, and of the pages in Chromium
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
 	$(BIN)/python tests/book/chromium.py
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25
 
 lab: $(VENV)/ready  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book

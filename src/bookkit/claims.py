@@ -201,7 +201,8 @@ def as_html(table: pd.DataFrame, pages: set[str] | None = None) -> str:
 
 
 def _row(row: Mapping[str, Any], pages: set[str]) -> str:
-    name = f"<code>{html.escape(row['id'])}</code>"
+    breakable = html.escape(row["id"]).replace(".", ".<wbr>").replace("_", "_<wbr>")
+    name = f"<code>{breakable}</code>"
     if row["chapter"] in pages:
         name = f"<a href='{row['chapter']}.html'>{name}</a>"
     says = html.escape(row["says"])

@@ -23,6 +23,12 @@ SMALLER = ("zhang2018.table1.lstm", "zhang2018.table1.percent", "zhang2018.fig2"
 
 # A share is shown as the percentage that the papers print.
 _SHOWN_AS = {share: percent for percent, share in stored.PERCENT.items()}
+_NAMES = {
+    "last_optimal": "share of optimal rounds",
+    "last_expected": "expected reward",
+    "expected_reward": "expected reward",
+    "greedy_reward": "reward of the mean action",
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class _Row:
 
     def found(self) -> str:
         """What was estimated, with its interval."""
-        name, sign = self.contrast.metric, "+"
+        name, sign = _NAMES.get(self.contrast.metric, self.contrast.metric), "+"
         middle, low, high = self.estimate
         if self.contrast.statistic == "spread":
             middle, low, high = (float(x) for x in np.exp(self.estimate))
@@ -49,9 +55,10 @@ class _Row:
         return f"{name} {middle:{sign}.3g} [{low:.3g}, {high:.3g}]"
 
     def of(self) -> str:
-        """What the first side has and the second has not, such as "smoothed"."""
+        """What the first side has and the second has not, such as "unbiased gradient"."""
         other = dict(self.contrast.second)
-        return " ".join(str(v) for k, v in self.contrast.first if other.get(k) != v)
+        told = " ".join(str(v) for k, v in self.contrast.first if other.get(k) != v)
+        return told.replace("_", " ")
 
     def _sides(self) -> str:
         """The means behind a difference, the second side first: from none to smoothed, say."""

@@ -124,7 +124,7 @@ def test_the_ledger_as_html(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(table["status"]) == expected
     assert table["evidence"].iloc[-1] == "length -3 [-4, -2]"
     shown = claims.as_html(table, pages={"c"})
-    assert "<a href='c.html'><code>a.b</code>" in shown
+    assert "<a href='c.html'><code>a.<wbr>b</code>" in shown
     assert "elsewhere.html" not in shown
     assert "id='claim-a-b'" in shown
     # What nothing has tested is not called an error.

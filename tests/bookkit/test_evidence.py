@@ -127,8 +127,8 @@ def test_the_numbers_behind_a_difference_are_shown_and_not_judged():
     found = stored.table(stored.load("zhang2018.table3_seeds"), "optimal_percent")["mean"]
     none, smoothed = (found["printed", "lstm", x] for x in ("none", "smoothed"))
     assert f"(39.8 to 95 % printed, {none:.3g} to {smoothed:.3g} % ours)" in said
-    assert said.startswith("smoothed: last_optimal +")
-    assert "; unbiased_gradient: last_optimal +" in said
+    assert said.startswith("smoothed: share of optimal rounds +")
+    assert "; unbiased gradient: share of optimal rounds +" in said
     assert said.endswith("; judged by sign, not by size")
     assert "printed" not in comparisons()["liu2020.patience"].says
 

@@ -113,3 +113,13 @@ def test_the_page_holds_no_traceback(html: Path, name: str) -> None:
     page = soup(html, name)
     assert page.select(".output.traceback, .bk-failed") == []
     assert "Traceback (most recent call last)" not in page.select_one("main").get_text()
+
+
+# A row of dashes, an inline formula, a role: what a reader sees of markup that nobody rendered.
+MARKUP = re.compile(r"\|\s?[-—]+\s?\||\$\\?\w|\{(?:doc|func|class|ref|eq|cite\S*)\}")
+
+
+@pages
+def test_no_markup_is_left_as_text(html: Path, name: str) -> None:
+    texts = soup(html, name).select("main p, main li, main td, main dd")
+    assert [t.get_text() for t in texts if MARKUP.search(t.get_text())] == []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from entropy_rl.algorithms.rollout import Rollout
+from entropy_rl.conditionals import select_rows
 from entropy_rl.estimators import Estimate
 
 Options = Mapping[str, float]
@@ -70,6 +72,12 @@ class Context:
     beta: float
     options: Options
 
+    @cached_property
+    def old_log_probs(self) -> Tensor:
+        """log μ(aᵢ | a_<i) of the policy that drew them, ``(N, d)``."""
+        log_probs: Tensor = self.old_chain.component_log_probs
+        return log_probs
+
     @property
     def log_rho_tm1(self) -> Tensor:
         """log π(a_t | s_t) - log μ(a_t | s_t) on the grid ``(T, B)``; 0 if μ is π."""
@@ -86,7 +94,7 @@ class Minibatch:
         context: the batch that they are rows of.
         rows: their numbers, ``(M,)``.
         chain: of the present policy along the stored actions, with its graph.
-        old_chain: of the policy that drew them, detached, without features.
+        old_log_probs: log μ(aᵢ | a_<i) of the policy that drew them, ``(M, d)``, detached.
         log_weights: prefix ratios of the two ``(M, d)``, or None if they are the same policy.
         advantage: ``(M,)``, detached.
         estimate: of the present policy's entropy, with its graph.
@@ -95,10 +103,20 @@ class Minibatch:
     context: Context
     rows: Tensor
     chain: Any
-    old_chain: Any
+    old_log_probs: Tensor
     log_weights: Tensor | None
     advantage: Tensor
     estimate: Estimate
+
+    @property
+    def old_chain(self) -> Any:
+        """Of the policy that drew them, detached, without features."""
+        return select_rows(self.context.old_chain, self.rows)
+
+    @property
+    def old_log_prob(self) -> Tensor:
+        """log μ(a | s) of the policy that drew them, ``(M,)``, detached."""
+        return self.old_log_probs.sum(-1)
 
     @property
     def beta(self) -> float:

@@ -22,7 +22,7 @@ from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES
 from entropy_rl.algorithms.entropy_critic import Lesson
 from entropy_rl.algorithms.lag import LaggedActor
 from entropy_rl.algorithms.minibatches import baseline_rows, loss_scale, minibatch_rows
-from entropy_rl.algorithms.optimisers import make_optimiser
+from entropy_rl.algorithms.optimisers import clear_gradients, make_optimiser
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.problem import Problem
 from entropy_rl.algorithms.regression import Regression
@@ -227,15 +227,16 @@ class Trainer:
             value: ``(N,)``, what a shared baseline learns; None leaves it out.
         """
         c, rollout = self.config, context.rollout
-        obs, drawn = rows_of(rollout.obs, rows), select_rows(context.old_chain, rows)
+        obs, old = rows_of(rollout.obs, rows), context.old_log_probs.index_select(0, rows)
         stale = moved or self._stale(rollout)
         if c.keeps_graph and not stale and not rollout.detached:
             chain = rollout.chain
         else:
-            chain = self.working.module.conditionals(obs, drawn.actions)
-        weights = prefix_log_weights(chain, drawn.component_log_probs) if stale else None
+            actions = context.old_chain.actions.index_select(0, rows)
+            chain = self.working.module.conditionals(obs, actions)
+        weights = prefix_log_weights(chain, old) if stale else None
         estimate = self._estimate(obs, chain, weights, c.entropy_baseline)
-        minibatch = Minibatch(context, rows, chain, drawn, weights, advantage[rows], estimate)
+        minibatch = Minibatch(context, rows, chain, old, weights, advantage[rows], estimate)
         scale = loss_scale(rollout, rows, c) * len(self.replicas)
         terms = {
             "policy loss": scale * SURROGATES[c.row.surrogate](minibatch),
@@ -328,12 +329,11 @@ class Trainer:
                 self.working.refresh()
             terms, minibatch = self.losses(context, rows, advantage, moved, value)
             if not moved:  # a trial step that goes too far is for its rule to judge
-                for name, term in terms.items():
-                    self._require_finite(name, term, rows=minibatch)
+                self._require_terms(terms, minibatch)
             return torch.stack(list(terms.values())).sum(), minibatch
 
         def differentiate(scalar: Tensor) -> None:
-            self.optimiser.zero_grad()
+            clear_gradients(parameters)
             scalar.backward()
             self.working.gradients_to_master()
             self._require_finite("gradient", *(p.grad for p in parameters if p.grad is not None))
@@ -371,6 +371,11 @@ class Trainer:
             loss = critic.learn(lesson)
             self._require_finite("critic loss", loss)
         return loss
+
+    def _require_terms(self, terms: dict[str, Tensor], minibatch: Minibatch) -> None:
+        if not finite(terms.values()):  # all at once, and one by one only to name it
+            for name, term in terms.items():
+                self._require_finite(name, term, rows=minibatch)
 
     def _require_finite(self, term: str, *tensors: Tensor, rows: Minibatch | None = None) -> None:
         if not finite(tensors):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from entropy_rl import _validate
-from entropy_rl.algorithms.optimisers import make_optimiser
+from entropy_rl.algorithms.optimisers import clear_gradients, make_optimiser
 from entropy_rl.algorithms.rollout import flat_observation
 from entropy_rl.algorithms.snapshot import copied
 from entropy_rl.stepwise import Observation
@@ -48,11 +48,12 @@ class Regression:
 
     def __init__(self, network: nn.Module, optimiser: str, learning_rate: float) -> None:
         self.network = network
-        self.optimiser = make_optimiser(optimiser, network.parameters(), learning_rate)
+        self.parameters = list(network.parameters())
+        self.optimiser = make_optimiser(optimiser, self.parameters, learning_rate)
 
     def descend(self, loss: Tensor) -> Tensor:
         """One step down the gradient of ``loss``; the loss before it, detached."""
-        self.optimiser.zero_grad()
+        clear_gradients(self.parameters)
         loss.backward()
         self.optimiser.step()
         return loss.detach()

@@ -24,15 +24,17 @@ def score_of_weighted(minibatch: Minibatch) -> Tensor:
 
 def importance(minibatch: Minibatch) -> Tensor:
     """-mean(ρ A), ρ = π(a | s) / π_old(a | s): of which a trust region takes the best step."""
-    old = minibatch.old_chain.log_prob
-    return -((minibatch.chain.log_prob - old).exp() * minibatch.advantage).mean()
+    ratio = (minibatch.chain.log_prob - minibatch.old_log_prob).exp()
+    return -(ratio * minibatch.advantage).mean()
 
 
 def clipped(minibatch: Minibatch) -> Tensor:
     """-mean(min(ρ A, g(ε, A))) with the row's ``clip`` ε (liu2020, eqs 38 to 40)."""
-    old = minibatch.old_chain.log_prob
     return clipped_surrogate_loss(
-        minibatch.chain.log_prob, old, minibatch.advantage, minibatch.options["clip"]
+        minibatch.chain.log_prob,
+        minibatch.old_log_prob,
+        minibatch.advantage,
+        minibatch.options["clip"],
     )
 
 

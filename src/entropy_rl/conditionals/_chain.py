@@ -205,7 +205,8 @@ def prefix_log_weights(current: Chain, behaviour_log_probs: Tensor) -> Tensor:
     """
     behaviour = _validate.floating("behaviour_log_probs", behaviour_log_probs)
     _validate.shape("behaviour_log_probs", behaviour, current.actions.shape)
-    return (current.component_log_probs.detach() - behaviour.detach()).cumsum(-1)
+    with torch.no_grad():
+        return (current.component_log_probs - behaviour).cumsum(-1)
 
 
 def concatenate(chains: Sequence[_AnyChain]) -> _AnyChain:

@@ -115,6 +115,8 @@ class GaussianPolicy(nn.Module):
             low, high = self._bounds_as(mean)
             mean = (high + low) / 2 + (high - low) / 2 * mean.tanh()
         log_std = self._log_std(local)
+        if self.d == 1:  # nothing lies below the diagonal
+            return mean, log_std, torch.zeros_like(lower).unsqueeze(-1)
         return mean, log_std, lower.unflatten(-1, (self.d, self.d)).tril(-1)
 
     def _log_std(self, local: Tensor) -> Tensor:
@@ -193,7 +195,9 @@ class GaussianPolicy(nn.Module):
     def _chain(
         self, mean: Tensor, log_std: Tensor, lower: Tensor, actions: Tensor
     ) -> GaussianConditionals:
-        means = mean + (lower @ (actions - mean).unsqueeze(-1)).squeeze(-1)
+        means = mean
+        if self.d > 1:
+            means = mean + (lower @ (actions - mean).unsqueeze(-1)).squeeze(-1)
         if not self.clipped_entropy:
             return GaussianConditionals(means, log_std, actions, validate_args=False)
         low, high = self.bounds

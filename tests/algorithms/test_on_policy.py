@@ -50,6 +50,23 @@ def test_keeping_the_graph_gives_the_gradient_of_a_second_forward_pass():
     assert torch.equal(*features)
 
 
+def test_a_minibatch_knows_who_drew_its_actions():
+    """Of its own rows: with the policy that drew them the ratios of the chain are one."""
+    game = HuntersRabbits(size=3, hunters=2)
+    config = dataclasses.replace(QUICK, minibatches=2, cap=5)
+    trainer = Trainer(game, policy_for(game), config, 0)
+    context = trainer.context(trainer.play(8))
+    rows = torch.arange(len(context.rollout)).flip(0)[1::2]
+    advantage = torch.zeros(len(context.rollout))
+    _, minibatch = trainer.losses(context, rows, advantage)
+    old = minibatch.old_chain
+    assert torch.equal(old.actions, minibatch.chain.actions)
+    assert torch.equal(minibatch.old_log_probs, old.component_log_probs)
+    assert torch.equal(minibatch.old_log_prob, old.log_prob)
+    assert torch.allclose(minibatch.old_log_probs, minibatch.chain.component_log_probs, atol=1e-6)
+    assert not minibatch.old_log_probs.requires_grad
+
+
 def test_same_seed_same_numbers_and_another_seed_others():
     runs = []
     for seed in (0, 0, 1):

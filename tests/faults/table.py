@@ -37,6 +37,7 @@ ASKED = (
     OFF_POLICY + "test_the_soft_target_asks_the_slow_critics_about_a_fresh_action_in_the_next_state"
 )
 SOFT_LOSSES = "tests/losses/test_soft_losses.py::"
+PRODUCTS = "tests/policies/test_products.py::"
 SQUASHED = "tests/policies/test_squashed.py::"
 GAUSSIAN = "tests/policies/test_gaussian.py::"
 AUTHORS = "tests/experiments/test_pendulum_authors.py::"
@@ -928,5 +929,26 @@ FAULTS = (
         "TEMPERATURES = {3: 0.1, 8: 0.0375}",
         "TEMPERATURES = {3: 0.0375, 8: 0.0375}",
         (AUTHORS + "test_the_temperature_is_one_in_units_of_the_reward",),
+    ),
+    Fault(
+        "a product in bfloat16 that is not rounded",
+        "networks/products.py",
+        "made.to(torch.bfloat16) if out is None",
+        "made if out is None",
+        (PRODUCTS + "test_one_rounding_of_the_exact_product",),
+    ),
+    Fault(
+        "no product is slow",
+        "networks/products.py",
+        "and not has_bfloat16()",
+        "and False",
+        (PRODUCTS + "test_slow_products_are_made_in_float32",),
+    ),
+    Fault(
+        "old log-probabilities of other rows",
+        "algorithms/on_policy.py",
+        "context.old_log_probs.index_select(0, rows)",
+        "context.old_log_probs[: len(rows)]",
+        (LOOP + "test_a_minibatch_knows_who_drew_its_actions",),
     ),
 )

@@ -61,6 +61,19 @@ def test_gradients_are_those_of_the_exact_product(without):
         assert 0 < error < ROUNDING
 
 
+def test_slow_products_are_made_in_float32(without):
+    """And what is handed to the maker is what it is told to make."""
+    seen = []
+
+    def make(*factors, bias=0):
+        seen.append([x if x is None else x.dtype for x in factors])
+        return torch.mm(factors[0], factors[1]) + bias
+
+    made = product(make, drawn(0, 3, 4), drawn(1, 4, 2), None, bias=1)
+    assert seen == [[torch.float32, torch.float32, None]]
+    assert made.dtype == HALF
+
+
 def test_what_is_not_slow_is_handed_on(without):
     x, W = drawn(0, 5, 8, dtype=torch.float32), drawn(1, 3, 8, dtype=torch.float32)
     assert product(F.linear, x, W, None).equal(F.linear(x, W))

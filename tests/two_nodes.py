@@ -1,7 +1,6 @@
 """A Ray cluster of two nodes of one CPU each on this machine."""
 
 import os
-import secrets
 import socket
 import sys
 import tempfile
@@ -15,12 +14,11 @@ from entropy_rl.distributed.cluster import OBJECT_STORE_BYTES
 
 # The folder of the sockets: their paths may have 107 bytes.
 SHORT = "/tmp"
-ENVIRONMENT = ("RAY_TMPDIR", "RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
-# One for all clusters of a process, which keeps the first that it has read.
-TOKEN = secrets.token_hex(16)
+# No token: a process that has imported Ray before it is set goes without one, and is refused.
+ENVIRONMENT = ("RAY_TMPDIR", "RAY_USAGE_STATS_ENABLED")
 
 
-# Of two clusters that begin side by side one may come to the other's ports, with another's token.
+# Of two clusters that begin side by side one may come to the other's ports.
 ONE_AT_A_TIME = Path(__file__).parents[1] / "_build" / "locks" / "two_nodes"
 
 
@@ -53,18 +51,18 @@ def two_nodes():
 
     One connection for a module of tests, so that the workers are kept from test to test.
     """
+    import ray  # before the environment is set, as a test that came first would have
+    from ray.cluster_utils import Cluster
+
     ONE_AT_A_TIME.parent.mkdir(parents=True, exist_ok=True)
     with (
         FileLock(ONE_AT_A_TIME),
         tempfile.TemporaryDirectory(prefix="r", dir=SHORT) as folder,
         pytest.MonkeyPatch.context() as patch,
     ):
-        for name, value in zip(ENVIRONMENT, (folder, "0", "token", TOKEN), strict=True):
+        for name, value in zip(ENVIRONMENT, (folder, "0"), strict=True):
             patch.setenv(name, value)
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # the workers unpickle from here
-        import ray
-        from ray.cluster_utils import Cluster
-
         two = Cluster()
         try:
             two.add_node(**node(), include_dashboard=False, no_monitor=True)

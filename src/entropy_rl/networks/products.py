@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import torch
@@ -11,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-@cache
 def has_bfloat16() -> bool:
     """Whether torch multiplies matrices of bfloat16 with this processor's own instructions.
 

@@ -18,7 +18,7 @@ SHORT = "/tmp"
 ENVIRONMENT = ("RAY_TMPDIR", "RAY_USAGE_STATS_ENABLED")
 
 
-# Of two clusters that begin side by side one may come to the other's ports.
+# Two clusters side by side are too much for the two cores of a small machine.
 ONE_AT_A_TIME = Path(__file__).parents[1] / "_build" / "locks" / "two_nodes"
 
 

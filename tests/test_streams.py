@@ -3,10 +3,17 @@
 import pytest
 import torch
 
-from entropy_rl.streams import Streams, exponential, uniform
+from entropy_rl.streams import (
+    Streams,
+    exponential,
+    normal,
+    permutations,
+    require_alike,
+    uniform,
+)
 from enumeration import F64, seeded
 
-draws = pytest.mark.parametrize("draw", [uniform, exponential])
+draws = pytest.mark.parametrize("draw", [uniform, normal, exponential])
 
 
 @draws
@@ -29,8 +36,27 @@ def test_a_generator_gives_what_torch_gives():
     assert torch.equal(uniform((4, 3), seeded(0)), torch.rand(4, 3, generator=seeded(0)))
     one = torch.empty(4, 3).exponential_(generator=seeded(0))
     assert torch.equal(exponential((4, 3), seeded(0)), one)
+    one = torch.empty(4, 3).normal_(generator=seeded(0))
+    assert torch.equal(normal((4, 3), seeded(0)), one)
+    assert torch.equal(permutations(5, seeded(0))[0], torch.randperm(5, generator=seeded(0)))
     torch.manual_seed(0)
     assert torch.equal(uniform((2,), None), torch.rand(2, generator=seeded(0)))
+
+
+def test_orders_are_those_that_replicas_would_draw_alone():
+    streams, alone = Streams([7, 1]), [seeded(7), seeded(1)]
+    for count in (6, 0, 40):
+        expected = torch.cat([permutations(count, g) for g in alone])
+        assert torch.equal(permutations(count, streams), expected)
+        assert expected.shape == (2, count)
+
+
+def test_what_is_not_alike_is_refused():
+    require_alike("ends", torch.tensor([True, False, True, False]), Streams([0, 1]))
+    for rows in ([True, False, False, True], [True, True, False, False]):
+        require_alike("ends", torch.tensor(rows), seeded(0))
+        with pytest.raises(ValueError, match="ends: expected the same in all replicas"):
+            require_alike("ends", torch.tensor(rows), Streams([0, 1]))
 
 
 def test_a_state_is_gone_back_to():

@@ -1,7 +1,7 @@
 """Chance for replicas that are trained as one: each draws from a stream of its own.
 
-What draws by :func:`uniform` and :func:`exponential` takes :class:`Streams` where it takes a
-``torch.Generator``, and then replica r is given what it would be given alone.
+What draws by :func:`uniform`, :func:`normal` and :func:`exponential` takes :class:`Streams` where
+it takes a ``torch.Generator``, and then replica r is given what it would be given alone.
 """
 
 from __future__ import annotations
@@ -89,6 +89,42 @@ def exponential(
 ) -> Tensor:
     """Independent standard exponential numbers; arguments and errors as of :func:`uniform`."""
     return _drawn(torch.Tensor.exponential_, shape, source, rows, dtype, device)
+
+
+def normal(
+    shape: Sequence[int],
+    source: Source | None,
+    *,
+    rows: int = 0,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Independent standard normal numbers; arguments and errors as of :func:`uniform`."""
+    return _drawn(torch.Tensor.normal_, shape, source, rows, dtype, device)
+
+
+def permutations(count: int, source: Source) -> Tensor:
+    """A random order of ``count`` things from each of R generators, int64 ``(R, count)``.
+
+    Args:
+        count: n ≥ 0.
+        source: of chance; a ``torch.Generator`` is one.
+    """
+    each = source.generators if isinstance(source, Streams) else [source]
+    return torch.stack([torch.randperm(count, generator=g, device=g.device) for g in each])
+
+
+def require_alike(name: str, rows: Tensor, source: Source) -> None:
+    """Refuse rows that are not the same for every replica of :class:`Streams`.
+
+    Raises:
+        ValueError: naming ``name``.
+    """
+    if not isinstance(source, Streams):
+        return
+    parts = rows.view(len(source), -1)
+    if not torch.equal(parts, parts[:1].expand_as(parts)):
+        raise _validate.fail(name, "the same in all replicas that are stacked", parts.tolist())
 
 
 def _drawn(

@@ -205,7 +205,8 @@ def test_threads_are_one_and_given_back(tmp_path):
         torch.set_num_threads(1)
 
 
-def test_a_figure_of_merit_that_is_not_known_yet_is_stored_and_replayed(tmp_path):
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_figure_of_merit_that_is_not_known_yet_is_stored_and_replayed(tmp_path, replicas):
     """Stretches of five steps, episodes of seven: in the first no episode ends."""
     config = dataclasses.replace(
         preset("pendulum").config, episodes=40, batch=4, cap=5, minibatches=1, epochs=1
@@ -214,14 +215,15 @@ def test_a_figure_of_merit_that_is_not_known_yet_is_stored_and_replayed(tmp_path
         preset("pendulum"), environment_options={"max_episode_steps": 7}, config=config
     )
     spec, store = RunSpec.of(chosen, 0, EvaluationSpec(4, 7)), Store(tmp_path)
+    spec = dataclasses.replace(spec, replicas=replicas)
     interrupted(spec, store, 3)
     run_spec(spec, store)
     run = store.load(spec.hash)
     first, second = run.record["first_updates"]["curves"]["score"]
-    assert first is None
-    assert second < 0
-    assert np.isnan(run.curves["score"][0])
-    assert np.isfinite(run.curves["score"][1:]).all()
+    assert first == (None if replicas == 1 else [None, None])
+    assert (np.array(second) < 0).all()
+    assert np.isnan(run.curves["score"][..., 0]).all()
+    assert np.isfinite(run.curves["score"][..., 1:]).all()
     assert staleness(run) is None
     other = {"machine": "another", "processor": "another"}
     changed = dataclasses.replace(run, record={**run.record, "hardware": other})

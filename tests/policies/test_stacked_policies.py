@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from entropy_rl.networks import StackedEmbedding, StackedLinear, mlp, stack, unstack
+from entropy_rl.networks import StackedEmbedding, StackedLinear, mlp, of_rows, stack, unstack
 from entropy_rl.policies import make_policy, stack_policies, unstack_policies
+from entropy_rl.policies.gaussian import SCHEMES
 from entropy_rl.streams import Streams
 from enumeration import F64, MASK, box, build, randomise, seeded
 
@@ -101,6 +102,45 @@ def test_unstacked_they_are_what_they_were(name):
             parameter.fill_(0.0)
     assert all((p != 0).any() for p in together.parameters()), "a copy shares nothing"
     assert all((p != 0).any() for p in policies[-1].parameters())
+
+
+@pytest.mark.parametrize("variance", SCHEMES)
+@pytest.mark.parametrize("batch", [(), (5,)], ids=str)
+def test_gaussian_replicas_are_those_of_each_alone(variance, batch):
+    """Their draws, their gradients, that of the σ without a layer too, and what is unstacked."""
+    options = {"hidden_size": 4, "variance": variance, "bounded_mean": True}
+    policies = [
+        randomise(make_policy("gaussian", box(2), box(3), **options).double(), seed)
+        for seed in range(R)
+    ]
+    obs = torch.randn(R * ROWS, *batch, 2, generator=seeded(7), dtype=F64)
+    together = stack_policies(policies)
+    chain = together.sample(obs, Streams([3, 4, 5]))
+    (chain.log_prob.sin() + chain.entropies.sum(-1)).sum().backward()
+    forced = together.conditionals(obs, chain.actions)
+    for r, (policy, back) in enumerate(zip(policies, unstack_policies(together), strict=True)):
+        alone = policy.sample(own(obs, r), seeded(3 + r))
+        assert torch.allclose(own(chain.actions, r), alone.actions, atol=1e-12, rtol=0)
+        assert torch.allclose(own(forced.log_prob, r), alone.log_prob, atol=1e-11, rtol=0)
+        (alone.log_prob.sin() + alone.entropies.sum(-1)).sum().backward()
+        assert policy.state_dict().keys() == back.state_dict().keys()
+        for key, parameter in policy.named_parameters():
+            mine = together.get_parameter(key).grad[r]
+            assert torch.allclose(mine, parameter.grad, atol=1e-10, rtol=0), key
+            assert torch.equal(back.get_parameter(key), parameter)
+    with torch.no_grad():
+        for parameter in back.parameters():
+            parameter.fill_(0.0)
+    assert all((p != 0).any() for p in together.parameters()), "a copy shares nothing"
+
+
+def test_a_parameter_of_a_stack_is_read_by_the_rows_of_its_replica():
+    like = torch.zeros(4, 3, 2)
+    alone, both = torch.tensor([1.0, 2.0]), torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert torch.equal(of_rows(alone, like), alone.expand(4, 3, 2))
+    found = of_rows(both, like)
+    assert torch.equal(found[:2], both[0].expand(2, 3, 2))
+    assert torch.equal(found[2:], both[1].expand(2, 3, 2))
 
 
 def test_rows_that_are_no_equal_parts_are_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from entropy_rl.algorithms.snapshot import copied
 from entropy_rl.conditionals import Chain
 from entropy_rl.envs import Core
 from entropy_rl.losses import baseline_loss
-from entropy_rl.networks import ConvolutionalTorso, mlp, picture_shape
+from entropy_rl.networks import ConvolutionalTorso, by_replica, mlp, picture_shape, stack
 from entropy_rl.stepwise import Observation, check_steps
 
 
@@ -59,6 +60,32 @@ class ValueBaseline(Regression):
         """One step towards the returns; the loss before it."""
         value = self.network(self.encode(obs)).squeeze(-1)
         return self.descend(baseline_loss(value, returns, self.loss))
+
+
+class ValueBaselines(Regression):
+    """A :class:`ValueBaseline` for each of R replicas, learnt as one.
+
+    Args:
+        parts: R ≥ 1, of one space and configuration; copied.
+        config: as theirs.
+    """
+
+    def __init__(self, parts: Sequence[ValueBaseline], config: OnPolicyConfig) -> None:
+        network = stack([part.network for part in parts])
+        super().__init__(network, config.baseline_optimiser, config.baseline_learning_rate)
+        self.encode, self.loss, self.replicas = parts[0].encode, parts[0].loss, len(parts)
+
+    def evaluate(self, obs: Observation) -> Tensor:
+        """v(s), ``(N,)``, of each replica at its rows, detached."""
+        with torch.no_grad():
+            return self.network(self.encode(obs)).squeeze(-1)
+
+    def learn(self, obs: Observation, returns: Tensor) -> Tensor:
+        """One step of each towards its returns; the losses before it, ``(R,)``."""
+        value = self.network(self.encode(obs)).squeeze(-1)
+        losses = by_replica(baseline_loss(value, returns, self.loss, "none"), self.replicas).mean(1)
+        self.descend(losses.sum())
+        return losses.detach()
 
 
 class RunningBaseline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ def played_figures(
 
 
 def merit_figures(
-    rollout: Rollout, mean: Callable[[Tensor], Tensor], before: dict[str, list[float]]
+    rollout: Rollout, mean: Callable[[Tensor], Tensor], before: dict[str, list[Any]]
 ) -> dict[str, Tensor]:
     """Means of the environment's figures of merit, of the episodes that ended.
 
@@ -46,8 +47,10 @@ def merit_figures(
     for name, merit in rollout.merits.items():
         ended = merit.double()
         if rollout.running is not None:  # stretches: some may have seen no end
-            ended = ended[~ended.isnan()]
-            if not len(ended):
-                ended = merit.double().new_tensor(before.get(name, [torch.nan])[-1:])
+            there = ~ended.isnan()
+            if there.any():
+                ended = ended[there]
+            elif name in before:
+                ended = ended.new_tensor(before[name][-1:]).flatten()
         found[name] = mean(ended)
     return found

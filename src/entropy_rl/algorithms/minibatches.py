@@ -7,6 +7,8 @@ from torch import Tensor
 
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.rollout import Rollout, flat_observation
+from entropy_rl.networks import by_replica
+from entropy_rl.streams import Source, Streams, permutations
 
 
 def first_visits(rollout: Rollout) -> Tensor:
@@ -20,7 +22,7 @@ def first_visits(rollout: Rollout) -> Tensor:
 
 
 def minibatch_rows(
-    rollout: Rollout, rows: Tensor, groups: int, generator: torch.Generator | None = None
+    rollout: Rollout, rows: Tensor, groups: int, generator: Source | None = None
 ) -> list[Tensor]:
     """The given rows in at most ``groups`` disjoint parts, none of them empty.
 
@@ -28,14 +30,16 @@ def minibatch_rows(
         rollout: whose rows they are.
         rows: row numbers ``(M,)``.
         groups: how many parts; in one part the rows keep their order.
-        generator: draws a random order, to be cut in even parts; None makes groups of whole
-            episodes, in the order of the rows.
+        generator: draws a random order, to be cut in even parts, of R streams each that of its M/R
+            rows; None makes groups of whole episodes, in the order of the rows.
     """
     if groups == 1:
         return [rows]
     if generator is not None:
-        order = torch.randperm(len(rows), generator=generator, device=rows.device)
-        return [part for part in rows[order].tensor_split(groups) if len(part)]
+        streams = len(generator) if isinstance(generator, Streams) else 1
+        each = by_replica(rows, streams)
+        drawn = each.gather(1, permutations(each.shape[1], generator))
+        return [part.flatten() for part in drawn.tensor_split(groups, 1) if part.shape[1]]
     group = rollout.episode[rows] % groups
     return [rows[group == g] for g in group.unique()]
 

@@ -38,9 +38,7 @@ from entropy_rl.algorithms.updates import UPDATES
 from entropy_rl.conditionals import Chain, prefix_log_weights, select_rows, without_features
 from entropy_rl.envs import Core
 from entropy_rl.estimators import Estimate, estimate_entropy
-
-# The baseline's initial weights come from another stream than the policy's, which callers seed.
-_BASELINE_STREAM = 0x5EED
+from entropy_rl.streams import Source
 
 
 class Trainer:
@@ -82,7 +80,6 @@ class Trainer:
         self.generator: Any = self.replicas.source(device)
         self.working = WorkingCopy(policy, config.precision)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.replicas.seeds[0] ^ _BASELINE_STREAM)
             self.baseline = self.replicas.baseline(env, self.working, config, device)
             self.critic = make_critic(env, policy, config)
         self.shared = self.baseline if isinstance(self.baseline, SharedBaseline) else None
@@ -109,6 +106,11 @@ class Trainer:
     def beta(self) -> float:
         """The present weight of the entropy."""
         return self.config.beta * self.left if self.config.beta_decay else self.config.beta
+
+    @property
+    def keeps_graph(self) -> bool:
+        """Whether the one update of a batch uses the graph of its sampling."""
+        return self.config.keeps_graph and not self.replicas.arranges(self.config)
 
     @property
     def finished(self) -> bool:
@@ -147,13 +149,13 @@ class Trainer:
         c, every, version = self.config, episodes * len(self.replicas), self.updates
         if self.actor is not None:
             version = self.actor.follow(self.policy, self.updates)
-        with torch.set_grad_enabled(c.keeps_graph):
+        with torch.set_grad_enabled(self.keeps_graph):
             rollout = play_episodes(
                 self.env, self._sample, every, c.cap, c.discount, self.generator, version,
                 continuing=c.continuing, running=self.running, stagger=c.stagger,
             )  # fmt: skip
         self.running = rollout.running
-        return rollout
+        return self.replicas.arranged(rollout, c)
 
     def learn(self, rollout: Rollout) -> None:
         """All updates on a batch of episodes, by whichever version of the policy it was played.
@@ -229,7 +231,7 @@ class Trainer:
         c, rollout = self.config, context.rollout
         obs, old = rows_of(rollout.obs, rows), context.old_log_probs.index_select(0, rows)
         stale = moved or self._stale(rollout)
-        if c.keeps_graph and not stale and not rollout.detached:
+        if self.keeps_graph and not stale and not rollout.detached:
             chain = rollout.chain
         else:
             actions = context.old_chain.actions.index_select(0, rows)
@@ -295,13 +297,13 @@ class Trainer:
         return rollout.version != self.updates
 
     @property
-    def _shuffle(self) -> torch.Generator | None:
+    def _shuffle(self) -> Source | None:
         return self.generator if self.config.grouping == "rows" else None
 
     def _sample(self, obs: Any) -> Chain:
         acting = self.working.module if self.actor is None else self.actor.policy
         chain = acting.sample(obs, self.generator)
-        return chain if self.config.keeps_graph else without_features(chain)
+        return chain if self.keeps_graph else without_features(chain)
 
     def _estimate(
         self, obs: Any, chain: Any, weights: Tensor | None = None, baseline: str | None = None

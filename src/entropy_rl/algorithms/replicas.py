@@ -15,24 +15,28 @@ import torch
 from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.algorithms.baseline import Baseline, RunningBaseline, make_baseline
+from entropy_rl.algorithms.baseline import (
+    Baseline,
+    RunningBaseline,
+    ValueBaseline,
+    ValueBaselines,
+    make_baseline,
+)
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.precision import WorkingCopy
-from entropy_rl.algorithms.rollout import flat_observation
+from entropy_rl.algorithms.rollout import Rollout, flat_observation
 from entropy_rl.envs import Core
 from entropy_rl.networks import by_replica
 from entropy_rl.stepwise import Observation
 from entropy_rl.streams import Source, Streams
 
+_BASELINE_STREAM = 0x5EED
+
 # What looks at the rows or parameters of several replicas at once, or needs rows of its own number,
 # is not for them.
 _STACKABLE: dict[str, tuple[Any, ...]] = {
-    "continuing": (False,),
-    "lag": (0,),
-    "cap": (1,),  # else episodes end at different times, and the rows are no equal parts
-    "minibatches": (1,),
-    "grouping": ("episodes",),
-    "baseline": ("running",),
+    "first_visit": (False,),
+    "baseline": ("running", "value"),
     "clip_norm": (None,),
     "entropy": ("none", "crude", "crude_gradient", "smoothed", "unbiased_gradient"),
     "entropy_baseline": (None,),
@@ -68,7 +72,12 @@ class Replicas:
         seeds = Streams(seed).seeds
         if len(seeds) != replicas:
             raise _validate.fail("seed", f"one for each of {replicas} replicas", seeds)
-        for name, taken in _STACKABLE.items():
+        wanted = dict(_STACKABLE)
+        if not config.continuing:  # episodes end at different times: the rows are no equal parts
+            wanted["cap"] = (1,)
+        if config.grouping == "episodes":
+            wanted |= {"minibatches": (1,), "baseline_minibatches": (None, 1)}
+        for name, taken in wanted.items():
             value = getattr(config, name)
             if value not in taken:
                 expected = f"one of {taken} where replicas are stacked"
@@ -82,11 +91,29 @@ class Replicas:
 
     def baseline(
         self, env: Core[Any], working: WorkingCopy, config: OnPolicyConfig, device: torch.device
-    ) -> Baseline | RunningBaselines:
-        """The baseline that the configuration names, of each replica its own."""
-        if self.stacked:
+    ) -> Baseline | ValueBaselines | RunningBaselines:
+        """The baseline that the configuration names, of each replica its own.
+
+        Its initial weights come from torch's own generator, which is seeded for it: from another
+        stream than the policy's, which callers seed.
+        """
+        if self.stacked and config.baseline == "running":
             return RunningBaselines(len(self))
-        return make_baseline(env, working, config, device)
+        parts = []
+        for seed in self.seeds:
+            torch.manual_seed(seed ^ _BASELINE_STREAM)
+            if not self.stacked:
+                return make_baseline(env, working, config, device)
+            parts.append(ValueBaseline(env.observation_space, config, device))
+        return ValueBaselines(parts, config)
+
+    def arranges(self, config: OnPolicyConfig) -> bool:
+        """Whether the rows of a batch must be brought into the replicas' order."""
+        return self.stacked and config.cap > 1
+
+    def arranged(self, rollout: Rollout, config: OnPolicyConfig) -> Rollout:
+        """A batch whose rows are those of the first replica, then those of the next, …."""
+        return rollout.by_columns(len(self)) if self.arranges(config) else rollout
 
     def source(self, device: torch.device) -> Source:
         """What everything is drawn from, on ``device``."""

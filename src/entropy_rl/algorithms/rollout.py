@@ -13,7 +13,7 @@ from entropy_rl import _validate
 from entropy_rl.conditionals import Chain, concatenate, select_rows, without_features
 from entropy_rl.envs import Core, episodes_over
 from entropy_rl.stepwise import Observation
-from entropy_rl.streams import Source
+from entropy_rl.streams import Source, Streams, require_alike
 
 Act = Callable[[Observation], Chain]
 
@@ -34,8 +34,8 @@ class Rollout:
         discount_t: ``(T, B)``: γ, and 0 where the episode terminated.
         cut: ``(T, B)``: True where an episode went on but was cut, by the cap or the environment;
             the return of what came before stops at the value of ``final_obs``.
-        final_obs: the observations after the cuts, ``(C, …)``, in the order of ``cut.nonzero()``;
-            None if nothing was cut.
+        final_obs: the observations after the cuts, ``(C, …)``; None if nothing was cut.
+        final_order: their places in ``cut.nonzero()``, ``(C,)``; None if they are in its order.
         version: how many updates the policy that acted had made.
         merits: the environment's figures of merit at the end of each episode, each ``(B,)``; of a
             stretch at the end of its last one, NaN if none ended in it.
@@ -52,6 +52,7 @@ class Rollout:
     discount_t: Tensor
     cut: Tensor
     final_obs: Observation | None
+    final_order: Tensor | None = None
     version: int = 0
     merits: dict[str, Tensor] = field(default_factory=dict)
     running: Any = None
@@ -63,6 +64,35 @@ class Rollout:
     def detach(self) -> Rollout:
         """The same without graph and features, as it may leave the process."""
         return replace(self, chain=select_rows(without_features(self.chain)), detached=True)
+
+    def by_columns(self, groups: int) -> Rollout:
+        """The same, detached, the rows of the first B/R columns before those of the next.
+
+        Args:
+            groups: R; within each the rows keep the order of time.
+
+        Raises:
+            ValueError: columns that are not cut at the same steps in every group.
+        """
+        each = self.r_t.shape[1] // groups
+        cut = self.cut.view(len(self.cut), groups, each)
+        if not torch.equal(cut, cut[:, :1].expand_as(cut)):
+            raise _validate.fail("cut", "the same steps in all replicas that are stacked", "others")
+        order = (self.episode // each).argsort(stable=True)
+        final, final_order = self.final_obs, self.final_order
+        if final is not None:
+            final_order = (self.cut.nonzero()[:, 1] // each).argsort(stable=True)
+            final = rows_of(final, final_order)
+        return replace(
+            self,
+            obs=rows_of(self.obs, order),
+            chain=select_rows(without_features(self.chain), order),
+            time=self.time[order],
+            episode=self.episode[order],
+            final_obs=final,
+            final_order=final_order,
+            detached=True,
+        )
 
     @property
     def lengths(self) -> Tensor:
@@ -89,6 +119,8 @@ class Rollout:
         v_t = torch.cat([v_tm1[1:], torch.zeros_like(v_tm1[:1])])
         v_t = v_t.masked_fill(self.cut, 0.0)
         if v_final is not None and self.cut.any():
+            if self.final_order is not None:
+                v_final = torch.empty_like(v_final).index_copy(0, self.final_order, v_final)
             v_t[self.cut] = v_final
         return v_t
 
@@ -117,11 +149,16 @@ def play_episodes(
         episodes: B.
         cap: steps after which an episode that still runs is cut.
         discount: γ in [0, 1].
-        generator: the environment's source of randomness; its device is where episodes live.
+        generator: the environment's source of randomness; its device is where episodes live. Of R
+            streams each is for B/R episodes.
         version: kept with the rollout.
         continuing: whether they go on.
         running: B episodes to go on with; None begins fresh ones.
-        stagger: of fresh ones the i-th is first played for ⌊i · stagger / B⌋ steps.
+        stagger: of fresh ones the i-th is first played for ⌊i · stagger / B⌋ steps; of streams
+            that is said of the B/R of each.
+
+    Raises:
+        ValueError: where episodes go on, some that end in one stream's part and not in another's.
     """
     device = generator.device
     state = running
@@ -159,6 +196,7 @@ def play_episodes(
                 before = merits.setdefault(name, found.new_zeros(episodes))
                 before.index_copy_(0, alive, found)
         if continuing:
+            require_alike("ends of episodes", over, generator)
             if over.any():
                 fresh = env.reset(int(over.sum()), generator=generator, device=device)
                 state = state.replaced(over, fresh)
@@ -196,7 +234,8 @@ def play_episodes(
 def staggered(env: Core[Any], act: Act, episodes: int, over: int, generator: Source) -> Any:
     """The state of episodes that began at different times.
 
-    The i-th is played for ⌊i · over / B⌋ steps; one that ends is followed by a fresh one.
+    The i-th is played for ⌊i · over / B⌋ steps; one that ends is followed by a fresh one. Of R
+    streams that holds for the B/R episodes of each.
 
     Args:
         env: the batched core of an environment.
@@ -204,10 +243,14 @@ def staggered(env: Core[Any], act: Act, episodes: int, over: int, generator: Sou
         episodes: B.
         over: the steps over which they are spread; 0 begins all at once.
         generator: the environment's source of randomness.
+
+    Raises:
+        ValueError: episodes that end in one stream's part and not in another's.
     """
-    device = generator.device
+    device, streams = generator.device, len(generator) if isinstance(generator, Streams) else 1
     state = env.reset(episodes, generator=generator, device=device)
-    steps = torch.arange(episodes, device=device) * over // episodes
+    each = episodes // streams
+    steps = (torch.arange(each, device=device) * over // each).repeat(streams)
     for t in range(int(steps.max())):
         moving = steps > t
         part = state[moving]
@@ -215,6 +258,7 @@ def staggered(env: Core[Any], act: Act, episodes: int, over: int, generator: Sou
             actions = act(env.observe(part)).actions
         part, outcome = env.step(part, actions)
         ended = episodes_over(env, part, outcome)
+        require_alike("ends of episodes", ended, generator)
         if ended.any():
             fresh = env.reset(int(ended.sum()), generator=generator, device=device)
             part = part.replaced(ended, fresh)

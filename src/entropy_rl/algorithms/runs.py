@@ -183,9 +183,10 @@ def record(run: Run, points: int = 100) -> dict[str, Any]:
 
 def known(values: list[Any]) -> list[Any]:
     """The same, with None for NaN, which JSON has not and which is not equal to itself: what is
-    not known yet, such as a figure of merit before the first episode has ended.
+    not known yet, such as a figure of merit before the first episode has ended. Lists, one entry a
+    replica, are gone through.
     """
-    return [None if x != x else x for x in values]
+    return [known(x) if isinstance(x, list) else None if x != x else x for x in values]
 
 
 def processor() -> str:

@@ -17,7 +17,7 @@ from entropy_rl.experiments.declaration import (
     register_experiment,
 )
 from entropy_rl.experiments.figure2 import FIGURE2
-from entropy_rl.experiments.lag import LAG_RATES
+from entropy_rl.experiments.lag import LAG, LAG_RATES
 from entropy_rl.experiments.limit import LIMIT
 from entropy_rl.experiments.optimiser import OPTIMISER
 from entropy_rl.experiments.patience import PATIENCE
@@ -44,6 +44,7 @@ __all__ = [
     "CRITIC",
     "EXPERIMENTS",
     "FIGURE2",
+    "LAG",
     "LAG_RATES",
     "LIMIT",
     "OPTIMISER",

@@ -13,14 +13,19 @@ from entropy_rl.losses._check import constant, elements
 
 BaselineLoss = Literal["l1", "mse", "huber"]
 
-_KINDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+_KINDS: dict[str, Callable[..., Tensor]] = {
     "l1": functional.l1_loss,
     "mse": functional.mse_loss,
     "huber": functional.huber_loss,
 }
 
 
-def baseline_loss(value: Tensor, target: Tensor, kind: BaselineLoss = "l1") -> Tensor:
+def baseline_loss(
+    value: Tensor,
+    target: Tensor,
+    kind: BaselineLoss = "l1",
+    reduction: Literal["mean", "none"] = "mean",
+) -> Tensor:
     """The distance of a baseline from the returns it predicts.
 
     ::
@@ -35,12 +40,16 @@ def baseline_loss(value: Tensor, target: Tensor, kind: BaselineLoss = "l1") -> T
         value: ``(*batch,)``, v(s), with its gradient.
         target: ``(*batch,)``, R, detached.
         kind: one of the three.
+        reduction: "none" leaves the mean out.
 
     Returns:
-        L, a scalar.
+        L, a scalar, or ``(*batch,)``.
 
     Raises:
-        ValueError: wrong dtypes or shapes, no elements, a target with a gradient, another kind.
+        ValueError: wrong dtypes or shapes, no elements, a target with a gradient, another kind or
+            reduction.
     """
     elements("value", value)
-    return _KINDS[_validate.choice("kind", kind, _KINDS)](value, constant("target", target, value))
+    distance = _KINDS[_validate.choice("kind", kind, _KINDS)]
+    _validate.choice("reduction", reduction, ("mean", "none"))
+    return distance(value, constant("target", target, value), reduction=reduction)

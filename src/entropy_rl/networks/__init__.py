@@ -7,6 +7,7 @@ from entropy_rl.networks.stacked import (
     StackedEmbedding,
     StackedLinear,
     by_replica,
+    of_rows,
     stack,
     unstack,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "by_replica",
     "has_bfloat16",
     "mlp",
+    "of_rows",
     "picture_shape",
     "product",
     "stack",

@@ -27,6 +27,16 @@ def by_replica(rows: Tensor, replicas: int) -> Tensor:
     return rows.view(replicas, each, *rows.shape[1:])
 
 
+def of_rows(parameter: Tensor, like: Tensor) -> Tensor:
+    """A parameter ``(d,)`` at every row of ``like`` ``(N, *batch, d)``; of a stack ``(R, d)``, that
+    of the row's replica."""
+    if parameter.ndim == 1:
+        return parameter.expand_as(like)
+    rows = by_replica(like, len(parameter))
+    wide = parameter.view(len(parameter), *(1,) * (rows.ndim - 2), -1)
+    return wide.expand_as(rows).reshape(like.shape)
+
+
 class StackedLinear(nn.Module):
     """R affine layers, yₙ = Wᵣ xₙ + bᵣ, r being the replica of row n.
 
@@ -73,8 +83,9 @@ def stack(modules: Sequence[M]) -> M:
     """One module for R of a kind: its rows are divided among their parameters.
 
     It is a copy of the first in which every ``Linear`` and ``Embedding`` is a stacked one; every
-    parameter has an axis of R in front, under its old name. In the forward pass and in both
-    directions replica r sees its own rows and parameters alone.
+    parameter has an axis of R in front, under its old name. So have parameters that a module names
+    in its ``row_parameters``, because it reads them by :func:`of_rows`. In the forward pass and in
+    both directions replica r sees its own rows and parameters alone.
 
     Args:
         modules: R ≥ 1, of one class and one set of shapes.
@@ -95,6 +106,9 @@ def stack(modules: Sequence[M]) -> M:
             made.set_submodule(name, StackedLinear(_stacked(each, "weight"), bias))
         elif type(layer) is nn.Embedding:
             made.set_submodule(name, StackedEmbedding(_stacked(each, "weight")))
+        elif own := _row_parameters(layer):
+            for parameter in own:
+                setattr(layer, parameter, nn.Parameter(_stacked(each, parameter)))
         elif next(layer.parameters(recurse=False), None) is not None:
             raise _validate.fail("modules", "parameters in Linear and Embedding alone", type(layer))
     return made
@@ -104,6 +118,12 @@ def unstack(module: M) -> list[M]:
     """The modules that :func:`stack` was given, with the parameters that they have now."""
     count = len(next(module.parameters()))
     return [_replica(module, r) for r in range(count)]
+
+
+def _row_parameters(layer: nn.Module) -> list[str]:
+    """Its own parameters, if it reads all of them by :func:`of_rows`; else none."""
+    own = [name for name, _ in layer.named_parameters(recurse=False)]
+    return own if set(own) <= set(getattr(layer, "row_parameters", ())) else []
 
 
 def _stacked(layers: Sequence[nn.Module], name: str) -> Tensor:
@@ -120,6 +140,9 @@ def _replica(module: M, r: int) -> M:
             _, entries, size = layer.weight.shape
             plain = nn.Embedding(entries, size, device="meta")
         else:
+            for parameter in _row_parameters(layer):
+                whole = layer.get_parameter(parameter)
+                setattr(layer, parameter, nn.Parameter(whole[r].detach().clone()))
             continue
         own = {key: value[r].clone() for key, value in layer.state_dict().items()}
         plain.load_state_dict(own, assign=True)

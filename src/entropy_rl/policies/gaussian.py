@@ -12,8 +12,9 @@ from torch.nn.functional import softplus
 
 from entropy_rl import _validate
 from entropy_rl.conditionals import ClippedGaussianConditionals, GaussianConditionals
-from entropy_rl.networks import Linear, mlp
+from entropy_rl.networks import Linear, mlp, of_rows
 from entropy_rl.policies._spaces import action_dimensions, flat_rows, observation_size
+from entropy_rl.streams import Source, normal
 
 VARIANCES = ("global", "local", "product", "clipped")  # liu2020, Table 1
 SCHEMES = (*VARIANCES, "softplus")
@@ -65,6 +66,9 @@ class GaussianPolicy(nn.Module):
     Source: zhang2018, Theorem 2 and Appendix B; liu2020, §4.2, and the code of its authors (the
     clip of scheme 4, "softplus", and the last three options).
     """
+
+    stackable = True
+    row_parameters = ("log_std",)
 
     def __init__(
         self,
@@ -126,7 +130,7 @@ class GaussianPolicy(nn.Module):
             # The logarithm of what rounds to 0 has no gradient.
             ordinary = softplus(local.clamp(min=_SMALL)).log()
             return torch.where(local < _SMALL, local, ordinary)
-        shared = self.log_std.to(local.dtype).expand_as(local)
+        shared = of_rows(self.log_std.to(local.dtype), local)
         if self.variance == "global":
             return shared
         return shared + (local if self.variance == "product" else -0.5 * (1 - local.tanh()))
@@ -144,7 +148,7 @@ class GaussianPolicy(nn.Module):
         )
         return scaled @ scaled.mT
 
-    def sample(self, obs: Tensor, generator: torch.Generator | None = None) -> GaussianConditionals:
+    def sample(self, obs: Tensor, generator: Source | None = None) -> GaussianConditionals:
         """Draw a ~ p(· | obs); the actions are detached, as the score function needs them.
 
         Args:
@@ -156,9 +160,7 @@ class GaussianPolicy(nn.Module):
             actions = self._acting(_draw(*parameters, generator))
         return self._chain(*parameters, actions)
 
-    def rsample(
-        self, obs: Tensor, generator: torch.Generator | None = None
-    ) -> GaussianConditionals:
+    def rsample(self, obs: Tensor, generator: Source | None = None) -> GaussianConditionals:
         """Draw a = m(s) + B(s) σ(s) ε with ε standard normal; the actions carry the graph.
 
         The reparametrised gradient, E[∇f(a)] = ∇E[f(A)], for an f that is differentiable in a. The
@@ -204,12 +206,9 @@ class GaussianPolicy(nn.Module):
         return ClippedGaussianConditionals(means, log_std, actions, None, False, low, high)
 
 
-def _draw(
-    mean: Tensor, log_std: Tensor, lower: Tensor, generator: torch.Generator | None
-) -> Tensor:
+def _draw(mean: Tensor, log_std: Tensor, lower: Tensor, generator: Source | None) -> Tensor:
     """a = m + x with xᵢ = σᵢ εᵢ + Σ_{j<i} Lᵢⱼ xⱼ, differentiable in m, σ and L."""
-    _validate.generator("generator", generator, mean.device)
-    noise = torch.empty_like(mean).normal_(generator=generator)
+    noise = normal(mean.shape, generator, dtype=mean.dtype, device=mean.device)
     shifts: list[Tensor] = []
     for i in range(mean.shape[-1]):
         shift = log_std[..., i].exp() * noise[..., i]

@@ -184,6 +184,34 @@ def test_the_cluster_is_the_one_that_is_named_or_else_one_on_this_machine(
     assert calls == [begun, "shutdown"]
 
 
+def test_what_has_failed_is_not_cancelled_with_the_rest(monkeypatch):
+    """Ray may end the process that cancels a task while its failure is being handled."""
+    cancelled = []
+
+    class Died(Exception):
+        pass
+
+    def get(ready):
+        raise Died
+
+    kinds = ("WorkerCrashedError", "NodeDiedError", "LocalRayletDiedError", "OutOfMemoryError")
+    begun = SimpleNamespace(remote=lambda work, spec: spec.hash)
+    stub = SimpleNamespace(
+        is_initialized=lambda: True,
+        cluster_resources=dict,
+        exceptions=SimpleNamespace(RayTaskError=KeyError, **dict.fromkeys(kinds, Died)),
+        remote=lambda **options: lambda task: SimpleNamespace(options=lambda **more: begun),
+        wait=lambda refs: (refs[:1], refs[1:]),
+        get=get,
+        cancel=lambda ref, force: cancelled.append(ref),
+    )
+    monkeypatch.setattr(backends, "import_ray", lambda name: stub)
+    specs = [small(seed, "none") for seed in range(3)]
+    with pytest.raises(ChildProcessError, match="a worker was killed"):
+        list(backends.on_ray(noted, specs, 2))
+    assert cancelled == [specs[1].hash]
+
+
 def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch):
     def init(*args, **options):
         raise RuntimeError("no answer")

@@ -109,13 +109,14 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
                     spec = waiting.pop()
                     running[task.options(num_gpus=_gpus(spec)).remote(work, spec)] = spec
                 (ready,), _ = ray.wait(list(running))
+                spec = running.pop(ready)  # to cancel a task that has failed can bring Ray down
                 try:
                     reason = ray.get(ready)
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from error
                 except died as error:
                     raise ChildProcessError(_KILLED) from error
-                yield running.pop(ready), reason
+                yield spec, reason
         finally:
             for left in running:
                 ray.cancel(left, force=True)

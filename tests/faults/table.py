@@ -399,8 +399,8 @@ FAULTS = (
     Fault(
         "rows in one order for all epochs",
         "algorithms/minibatches.py",
-        "order = torch.randperm(len(rows), generator=generator, device=rows.device)",
-        "order = torch.arange(len(rows), device=rows.device)",
+        "drawn = each.gather(1, permutations(each.shape[1], generator))",
+        "drawn = each",
         (TARGETS + "test_rows_are_shuffled_anew_in_every_epoch",),
     ),
     Fault(
@@ -752,11 +752,45 @@ FAULTS = (
     Fault(
         "all episodes begin together",
         "algorithms/rollout.py",
-        "steps = torch.arange(episodes, device=device) * over // episodes",
+        "steps = (torch.arange(each, device=device) * over // each).repeat(streams)",
         "steps = torch.arange(episodes, device=device) * 0",
         (
             ROLLOUT + "test_staggered_episodes_have_begun_at_different_times",
             ROLLOUT + "test_a_rollout_goes_on_from_a_staggered_beginning_once",
+        ),
+    ),
+    Fault(
+        "the rows of replicas stay in the order of time",
+        "algorithms/replicas.py",
+        "return rollout.by_columns(len(self)) if self.arranges(config) else rollout",
+        "return rollout",
+        (REPLICAS + "test_stretches_of_each_seed_are_those_that_it_plays_alone",),
+    ),
+    Fault(
+        "what comes after a cut is taken in the order of time",
+        "algorithms/rollout.py",
+        "if self.final_order is not None:",
+        "if False:",
+        (ROLLOUT + "test_rows_by_columns_stand_for_the_same_steps",),
+    ),
+    Fault(
+        "episodes of replicas may end at other steps",
+        "streams.py",
+        "if not torch.equal(parts, parts[:1].expand_as(parts)):",
+        "if False:",
+        (
+            STREAMS + "test_what_is_not_alike_is_refused",
+            REPLICAS + "test_episodes_that_end_at_other_steps_are_refused",
+        ),
+    ),
+    Fault(
+        "all replicas have the first one's global σ",
+        "networks/stacked.py",
+        "return wide.expand_as(rows).reshape(like.shape)",
+        "return parameter[0].expand_as(like)",
+        (
+            STACKED + "test_a_parameter_of_a_stack_is_read_by_the_rows_of_its_replica",
+            STACKED + "test_gaussian_replicas_are_those_of_each_alone",
         ),
     ),
     Fault(
@@ -800,8 +834,8 @@ FAULTS = (
     Fault(
         "a rollout from elsewhere is thought to have its graph",
         "algorithms/on_policy.py",
-        "if c.keeps_graph and not stale and not rollout.detached:",
-        "if c.keeps_graph and not stale:",
+        "if self.keeps_graph and not stale and not rollout.detached:",
+        "if self.keeps_graph and not stale:",
         (LEARNER + "test_a_rollout_leaves_the_process_without_its_graph",),
     ),
     Fault(

@@ -74,7 +74,7 @@ def test_the_specs_of_the_stored_runs_are_fixed():
     text = "".join(s.canonical for x in (PENDULUM, STAGGER) for s in x.runs("paper").values())
     assert (
         hashlib.sha256(text.encode()).hexdigest()
-        == "43e5dd72160b4f4ab330bc08149507550bf71073399e3ffd0f4e9560e188afef"
+        == "9a7c2b76a466579b79e55943755d9e2c63990abf04fca684ee43ffdf2f52445b"
     )
 
 

@@ -212,7 +212,7 @@ def test_the_trained_replicas_are_kept_where_it_is_asked(tmp_path):
 def test_a_configuration_that_cannot_be_stacked_is_refused_before_it_runs(tmp_path):
     from small import small
 
-    with pytest.raises(ValueError, match=r"cap: expected one of .* where replicas are stacked"):
+    with pytest.raises(ValueError, match=r"minibatches: expected one of .* where replicas are"):
         run_spec(dataclasses.replace(small(), replicas=2), Store(tmp_path))
     assert list(tmp_path.iterdir()) == []
 

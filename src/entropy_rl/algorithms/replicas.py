@@ -73,8 +73,6 @@ class Replicas:
         if len(seeds) != replicas:
             raise _validate.fail("seed", f"one for each of {replicas} replicas", seeds)
         wanted = dict(_STACKABLE)
-        if not config.continuing:  # episodes end at different times: the rows are no equal parts
-            wanted["cap"] = (1,)
         if config.grouping == "episodes":
             wanted |= {"minibatches": (1,), "baseline_minibatches": (None, 1)}
         for name, taken in wanted.items():

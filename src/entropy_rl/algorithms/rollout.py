@@ -158,7 +158,7 @@ def play_episodes(
             that is said of the B/R of each.
 
     Raises:
-        ValueError: where episodes go on, some that end in one stream's part and not in another's.
+        ValueError: episodes that end in one stream's part and not in another's.
     """
     device = generator.device
     state = running
@@ -195,8 +195,8 @@ def play_episodes(
             else:
                 before = merits.setdefault(name, found.new_zeros(episodes))
                 before.index_copy_(0, alive, found)
+        require_alike("ends of episodes", over, generator)
         if continuing:
-            require_alike("ends of episodes", over, generator)
             if over.any():
                 fresh = env.reset(int(over.sum()), generator=generator, device=device)
                 state = state.replaced(over, fresh)

@@ -18,7 +18,7 @@ from entropy_rl.experiments.spec import EvaluationSpec, RunSpec
 LAGS = (0, 1, 2, 4, 8, 16)
 ROWS = {"V-trace": "simpala", "none": "simpala_uncorrected"}
 RATES = (2e-3, 1e-3, 5e-4, 2.5e-4)
-LONG_LAGS = (8, 16)  # where the least of these was the best of them, and a fifth was tried
+LONG_LAGS = (8, 16)  # where with V-trace the least of these was the best, and a fifth was tried
 LEAST_RATE = 1.25e-4
 RATE_SEEDS = range(100, 103)
 SEEDS = range(10)
@@ -36,10 +36,10 @@ RATES_SOURCE = (
     "policy of so many batches ago; the ratios are V-trace's, or every action counts as the "
     "learner's own. Without a lag the two are the same and share their runs. Judged by the mean "
     "action on 256 fixed starts. Four learning rates for each lag, on three seeds that are not "
-    "those to be judged, and a fifth where the least was the best; the rate with the best mean "
-    "return is taken. (In 976 batches of 64 "
-    "stretches, on the same seeds, a lag of two with V-trace left none of five rates from 3e-4 to "
-    "3e-3 with a mean above -600.)"
+    "those to be judged, and a fifth at lags of 8 and 16, where with V-trace the least was the best "
+    "of the four; the rate with the best mean return is taken. (In 976 batches of 64 stretches, on "
+    "the same seeds, a lag of two with V-trace left none of five rates from 3e-4 to 3e-3 with a "
+    "mean above -600.)"
 )
 
 SOURCE = (

@@ -37,8 +37,8 @@ RATES_SOURCE = (
     "learner's own. Without a lag the two are the same and share their runs. Judged by the mean "
     "action on 256 fixed starts. Four learning rates for each lag, on three seeds that are not "
     "those to be judged, and a fifth at lags of 8 and 16, where with V-trace the least of the four "
-    "was the best; the rate with the best mean return is taken. (In 976 batches of 64 stretches, on "
-    "the same seeds, a lag of two with V-trace left none of five rates from 3e-4 to 3e-3 with a "
+    "was the best; the rate with the best mean return is taken. (In 976 batches of 64 stretches, "
+    "on the same seeds, a lag of two with V-trace left none of five rates from 3e-4 to 3e-3 with a "
     "mean above -600.)"
 )
 

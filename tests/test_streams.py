@@ -52,11 +52,15 @@ def test_orders_are_those_that_replicas_would_draw_alone():
 
 
 def test_what_is_not_alike_is_refused():
-    require_alike("ends", torch.tensor([True, False, True, False]), Streams([0, 1]))
+    require_alike("ends", torch.tensor([True, False, True, False]), Streams([7, 4]))
+    require_alike("ends", torch.tensor([]), Streams([7, 4]))
     for rows in ([True, False, False, True], [True, True, False, False]):
         require_alike("ends", torch.tensor(rows), seeded(0))
-        with pytest.raises(ValueError, match="ends: expected the same in all replicas"):
-            require_alike("ends", torch.tensor(rows), Streams([0, 1]))
+        message = "ends: expected those of seed 7 in every replica, got others for the seeds 4"
+        with pytest.raises(ValueError, match=message):
+            require_alike("ends", torch.tensor(rows), Streams([7, 4]))
+    with pytest.raises(ValueError, match="ends: expected as many rows for each replica"):
+        require_alike("ends", torch.tensor([True, True, True]), Streams([7, 4]))
 
 
 def test_a_state_is_gone_back_to():

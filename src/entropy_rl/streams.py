@@ -117,14 +117,28 @@ def permutations(count: int, source: Source) -> Tensor:
 def require_alike(name: str, rows: Tensor, source: Source) -> None:
     """Refuse rows that are not the same for every replica of :class:`Streams`.
 
+    Args:
+        name: of what they say, for the message.
+        rows: ``(N,)``, the first N/R of the first replica.
+        source: a ``torch.Generator`` has nothing to be refused.
+
     Raises:
-        ValueError: naming ``name``.
+        ValueError: naming ``name`` and the seeds whose rows are not those of the first.
     """
     if not isinstance(source, Streams):
         return
-    parts = rows.view(len(source), -1)
-    if not torch.equal(parts, parts[:1].expand_as(parts)):
-        raise _validate.fail(name, "the same in all replicas that are stacked", parts.tolist())
+    each = -(-len(rows) // len(source))
+    parts: Sequence[Tensor] = rows.split(each) if each else []
+    if len(rows) % len(source):
+        raise _validate.fail(name, "as many rows for each replica that is stacked", len(rows))
+    other = [
+        seed
+        for seed, part in zip(source.seeds, parts, strict=False)
+        if not torch.equal(part, parts[0])
+    ]
+    if other:
+        found = f"others for the seeds {', '.join(map(str, other))}"
+        raise _validate.fail(name, f"those of seed {source.seeds[0]} in every replica", found)
 
 
 def _drawn(

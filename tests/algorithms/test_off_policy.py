@@ -40,6 +40,7 @@ from entropy_rl.algorithms import (
 )
 from entropy_rl.algorithms.choices import completed
 from entropy_rl.envs import Pendulum
+from entropy_rl.policies import stack_policies
 from refusals import assert_refused, refusals
 
 SMALL = OffPolicyConfig(
@@ -376,6 +377,9 @@ def unsquashed():
         ("a policy without rsample",
          lambda: OffPolicyTrainer(Corridor(), policy_for(Corridor()), SMALL, 0),
          "policy", "one that can be reparametrised", "LSTMPolicy"),
+        ("a stack", lambda: OffPolicyTrainer(GAME, stack_policies([unsquashed(), unsquashed()]),
+         dataclasses.replace(SMALL, target_entropy=0.0), 0),
+         "policy", "one alone", "2"),
         ("another space", lambda: OffPolicyTrainer(Parabola(), unsquashed(), SMALL, 0),
          "policy", "one for Box", "Box"),
         ("no target", lambda: OffPolicyTrainer(GAME, unsquashed(), SMALL, 0),

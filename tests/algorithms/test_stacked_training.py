@@ -154,11 +154,70 @@ class Fragile(Pendulum):
         return after, outcome._replace(terminated=fast)
 
 
+class Mortal(Pendulum):
+    """Of each four columns the last ends after three steps, the others after ten, for good."""
+
+    def step(self, state, actions):
+        after, outcome = super().step(state, actions)
+        short = torch.arange(len(state)) % 4 == 3
+        ended = (after.time >= 10) | (short & (after.time == 3) if len(state) % 4 == 0 else False)
+        return after, outcome._replace(terminated=ended, truncated=torch.zeros_like(ended))
+
+
+class Either(Pendulum):
+    """One step; a termination where the pendulum turns left, else a truncation."""
+
+    def step(self, state, actions):
+        after, outcome = super().step(state, actions)
+        left = after.speed < 0
+        return after, outcome._replace(terminated=left, truncated=~left)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"options": {"lambda": 0.9}},
+        {"algorithm": "impala", "minibatches": 1, "lag": 1},
+        {"continuing": False, "cap": 12},
+        {"continuing": False, "cap": 12, "episodes": 30, "reduction": "sum"},
+        {"continuing": False, "baseline": "running", "cap": 12, "baseline_minibatches": 1},
+    ],
+    ids=str,
+)
+def test_columns_of_other_lengths_that_end_for_good(changes):
+    """They shrink alike in every replica; a last batch may be short."""
+    config = dataclasses.replace(STRETCHES, **changes)
+    made = [swinging(seed) for seed in SEEDS]
+    together = ended(Trainer(Mortal(), stack_policies(made), config, SEEDS))
+    for part, seed, policy in zip(unstack_policies(together.policy), SEEDS, made, strict=True):
+        begun = vector(policy)
+        ended(Trainer(Mortal(), policy, config, seed))
+        assert (vector(part) - vector(policy)).abs().max() < 1e-5
+        assert (begun - vector(policy)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("continuing", [True, False])
+def test_a_termination_here_and_a_cut_there_are_refused(continuing):
+    """One step each: both episodes are over, and only one has something to come."""
+    config = dataclasses.replace(STRETCHES, cap=1, continuing=continuing, minibatches=1)
+    made = stack_policies([swinging(seed) for seed in (76, 77)])
+    with pytest.raises(ValueError, match="cuts and ends at step 0: expected those of seed 76"):
+        ended(Trainer(Either(), made, config, (76, 77)))
+
+
+def test_a_critic_that_diverges_names_its_seed():
+    config = dataclasses.replace(STRETCHES, minibatches=1)
+    trainer = Trainer(SWING, stack_policies([swinging(s) for s in SEEDS]), config, SEEDS)
+    spoil_(trainer.baseline.network[0].weight, 2)
+    with pytest.raises(TrainingDiverged, match="policy loss of seed 9 is not finite"):
+        trainer.step()
+
+
 @pytest.mark.parametrize("continuing", [True, False])
 def test_episodes_that_end_at_other_steps_are_refused(continuing):
     made = stack_policies([swinging(seed) for seed in SEEDS])
     config = dataclasses.replace(STRETCHES, continuing=continuing)
-    with pytest.raises(ValueError, match="ends of episodes: expected the same in all replicas"):
+    with pytest.raises(ValueError, match=r"cuts and ends at step \d: expected those of seed 4 in"):
         ended(Trainer(Fragile(), made, config, SEEDS))
 
 
@@ -271,9 +330,8 @@ def test_seeds_that_do_not_fit_the_policy_are_refused():
 def test_an_environment_that_draws_otherwise_refuses_the_streams():
     game = HuntersRabbits(size=2, hunters=1)
     policy = stack_policies([policy_for(game, seed) for seed in (0, 1)])
-    trainer = Trainer(game, policy, dataclasses.replace(QUICK, entropy="smoothed"), (0, 1))
-    with pytest.raises(ValueError, match=r"generator: expected a torch\.Generator or None"):
-        trainer.step()
+    with pytest.raises(ValueError, match=r"env: expected one that draws by entropy_rl\.streams"):
+        Trainer(game, policy, dataclasses.replace(QUICK, entropy="smoothed"), (0, 1))
 
 
 def test_running_baselines_are_one_for_each():

@@ -277,6 +277,12 @@ def test_an_off_policy_spec_is_read_back_and_every_field_changes_its_hash():
         assert dataclasses.replace(base, config=changed).hash != base.hash, name
 
 
+def test_replicas_of_the_other_loop_are_refused_by_name():
+    spec = RunSpec.of(preset("pendulum-sac"), 0)
+    with pytest.raises(ValueError, match="replicas: expected 1, off-policy, got 2"):
+        dataclasses.replace(spec, replicas=2)
+
+
 def test_a_field_of_the_other_loop_is_refused_by_name():
     data = json.loads(RunSpec.of(preset("pendulum-sac"), 0).canonical)
     data["config"]["beta"] = 0.1

@@ -212,8 +212,14 @@ def test_the_trained_replicas_are_kept_where_it_is_asked(tmp_path):
 def test_a_configuration_that_cannot_be_stacked_is_refused_before_it_runs(tmp_path):
     from small import small
 
-    with pytest.raises(ValueError, match=r"minibatches: expected one of .* where replicas are"):
-        run_spec(dataclasses.replace(small(), replicas=2), Store(tmp_path))
+    halves = dataclasses.replace(small(), replicas=2)
+    whole = dataclasses.replace(halves, config=dataclasses.replace(halves.config, minibatches=1))
+    for spec, message in (
+        (halves, "minibatches: expected 1 where replicas are stacked, unless grouping='rows'"),
+        (whole, r"env: expected one that draws by entropy_rl\.streams, .* got HuntersRabbits"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run_spec(spec, Store(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from entropy_rl.networks import StackedEmbedding, StackedLinear, mlp, of_rows, stack, unstack
-from entropy_rl.policies import make_policy, stack_policies, unstack_policies
+from entropy_rl.policies import GaussianPolicy, make_policy, stack_policies, unstack_policies
 from entropy_rl.policies.gaussian import SCHEMES
 from entropy_rl.streams import Streams
 from enumeration import F64, MASK, box, build, randomise, seeded
@@ -160,6 +160,11 @@ def test_policies_that_differ_are_refused():
     small, large = (make_policy("lstm", *spaces, hidden_size=n) for n in (4, 5))
     with pytest.raises(ValueError, match="policies: expected policies that were made alike"):
         stack_policies([small, large])
+    for options in ({"variance": "product"}, {"activation": "relu"}, {"clipped_actions": True}):
+        both = [GaussianPolicy(box(2), box(1), variance="global")]
+        both.append(GaussianPolicy(box(2), box(1), **{"variance": "global", **options}))
+        with pytest.raises(ValueError, match="modules: expected modules of one class, shape and"):
+            stack_policies(both)
     with pytest.raises(ValueError, match="policies: expected"):
         stack_policies([])
 
@@ -180,7 +185,7 @@ def test_stacked_layers_are_their_layers():
 
 
 def test_modules_that_cannot_be_stacked_are_refused():
-    with pytest.raises(ValueError, match="modules: expected modules of one class and shape"):
+    with pytest.raises(ValueError, match="modules: expected modules of one class, shape and"):
         stack([mlp([2, 3]), mlp([2, 4])])
-    with pytest.raises(ValueError, match="modules: expected parameters in Linear and Embedding"):
+    with pytest.raises(ValueError, match="modules: expected parameters in Linear, Embedding or"):
         stack([nn.Sequential(nn.LayerNorm(3))])

@@ -50,8 +50,8 @@ class OffPolicyTrainer:
             the same numbers on the same device.
 
     Raises:
-        ValueError: a policy that does not fit the environment, is not finite or cannot be
-            reparametrised, a seed out of range, or no target entropy where the policy has none.
+        ValueError: a policy that does not fit the environment, is stacked, is not finite or cannot
+            be reparametrised, a seed out of range, or no target entropy where the policy has none.
     """
 
     def __init__(self, env: Core[Any], policy: Any, config: OffPolicyConfig, seed: int) -> None:
@@ -59,6 +59,8 @@ class OffPolicyTrainer:
             mine, given = getattr(env, space), getattr(policy, space, None)
             if given != mine:
                 raise _validate.fail("policy", f"one for {mine}", given)
+        if getattr(policy, "replicas", 1) != 1:
+            raise _validate.fail("policy", "one alone: no stack off-policy", policy.replicas)
         if not hasattr(policy, "rsample"):
             expected = "one that can be reparametrised, such as 'squashed'"
             raise _validate.fail("policy", expected, type(policy).__name__)

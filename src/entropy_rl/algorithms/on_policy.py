@@ -77,6 +77,7 @@ class Trainer:
             raise _validate.fail("policy", "finite parameters", "NaN or infinity among them")
         self.env, self.policy, self.config = env, policy, config
         device = next(policy.parameters()).device
+        self.replicas.check_chance(env, device)
         self.generator: Any = self.replicas.source(device)
         self.working = WorkingCopy(policy, config.precision)
         with torch.random.fork_rng(devices=[]):
@@ -382,7 +383,7 @@ class Trainer:
     def _require_finite(self, term: str, *tensors: Tensor, rows: Minibatch | None = None) -> None:
         if not finite(tensors):
             if rows is not None:  # a sum does not tell whose it is
-                tensors = rows.chain.log_prob, rows.estimate.surrogate
+                tensors = rows.chain.log_prob, rows.estimate.surrogate, rows.advantage
             raise self.set_back(term, self.replicas.spoilt(tensors))
 
     def _record(

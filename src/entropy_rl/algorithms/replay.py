@@ -55,6 +55,7 @@ def transitions(rollout: Rollout) -> Transitions:
     cut = rollout.rows(rollout.cut)
     if cut.any():
         assert isinstance(rollout.final_obs, Tensor)
+        assert rollout.final_order is None
         # ``final_obs`` is in the order of the grid's (time, column), as the rows are.
         next_obs[cut] = rollout.final_obs
     return Transitions(

@@ -72,14 +72,15 @@ class Replicas:
         seeds = Streams(seed).seeds
         if len(seeds) != replicas:
             raise _validate.fail("seed", f"one for each of {replicas} replicas", seeds)
-        wanted = dict(_STACKABLE)
-        if config.grouping == "episodes":
-            wanted |= {"minibatches": (1,), "baseline_minibatches": (None, 1)}
-        for name, taken in wanted.items():
+        for name, taken in _STACKABLE.items():
             value = getattr(config, name)
             if value not in taken:
                 expected = f"one of {taken} where replicas are stacked"
                 raise _validate.fail(name, expected, repr(value))
+        for name in ("minibatches", "baseline_minibatches"):
+            if config.grouping == "episodes" and (getattr(config, name) or 1) > 1:
+                expected = "1 where replicas are stacked, unless grouping='rows'"
+                raise _validate.fail(name, expected, getattr(config, name))
         if config.row.update != "gradient_step":
             raise _validate.fail("algorithm", "gradient steps, if stacked", config.row.update)
         return cls(seeds, True)
@@ -95,15 +96,30 @@ class Replicas:
         Its initial weights come from torch's own generator, which is seeded for it: from another
         stream than the policy's, which callers seed.
         """
-        if self.stacked and config.baseline == "running":
+        if not self.stacked:
+            torch.manual_seed(self.seeds[0] ^ _BASELINE_STREAM)
+            return make_baseline(env, working, config, device)
+        if config.baseline == "running":
             return RunningBaselines(len(self))
         parts = []
         for seed in self.seeds:
             torch.manual_seed(seed ^ _BASELINE_STREAM)
-            if not self.stacked:
-                return make_baseline(env, working, config, device)
             parts.append(ValueBaseline(env.observation_space, config, device))
         return ValueBaselines(parts, config)
+
+    def check_chance(self, env: Core[Any], device: torch.device) -> None:
+        """Refuse an environment that cannot be begun from several streams.
+
+        Raises:
+            ValueError: naming ``env``.
+        """
+        if not self.stacked:
+            return
+        try:
+            env.reset(len(self), generator=self.source(device), device=device)
+        except ValueError as error:
+            expected = "one that draws by entropy_rl.streams, where replicas are stacked"
+            raise _validate.fail("env", expected, type(env).__name__) from error
 
     def arranges(self, config: OnPolicyConfig) -> bool:
         """Whether the rows of a batch must be brought into the replicas' order."""

@@ -22,7 +22,8 @@ Act = Callable[[Observation], Chain]
 class Rollout:
     """B columns over at most T steps: flat rows for networks, a (T, B) grid for returns.
 
-    There is one row for every step that was taken, N in all, in the order of time. A column is an
+    There is one row for every step that was taken, N in all, in the order of time, or in that of
+    :meth:`by_columns`. A column is an
     episode, or where episodes go on a stretch of T steps, whatever begins and ends in it.
 
     Attributes:
@@ -70,14 +71,8 @@ class Rollout:
 
         Args:
             groups: R; within each the rows keep the order of time.
-
-        Raises:
-            ValueError: columns that are not cut at the same steps in every group.
         """
         each = self.r_t.shape[1] // groups
-        cut = self.cut.view(len(self.cut), groups, each)
-        if not torch.equal(cut, cut[:, :1].expand_as(cut)):
-            raise _validate.fail("cut", "the same steps in all replicas that are stacked", "others")
         order = (self.episode // each).argsort(stable=True)
         final, final_order = self.final_obs, self.final_order
         if final is not None:
@@ -158,7 +153,7 @@ def play_episodes(
             that is said of the B/R of each.
 
     Raises:
-        ValueError: episodes that end in one stream's part and not in another's.
+        ValueError: episodes that end or are cut in one stream's part and not in another's.
     """
     device = generator.device
     state = running
@@ -195,7 +190,7 @@ def play_episodes(
             else:
                 before = merits.setdefault(name, found.new_zeros(episodes))
                 before.index_copy_(0, alive, found)
-        require_alike("ends of episodes", over, generator)
+        require_alike(f"cuts and ends at step {t}", over + 2 * cut, generator)
         if continuing:
             if over.any():
                 fresh = env.reset(int(over.sum()), generator=generator, device=device)
@@ -258,7 +253,7 @@ def staggered(env: Core[Any], act: Act, episodes: int, over: int, generator: Sou
             actions = act(env.observe(part)).actions
         part, outcome = env.step(part, actions)
         ended = episodes_over(env, part, outcome)
-        require_alike("ends of episodes", ended, generator)
+        require_alike(f"ends before step {t}", ended, generator)
         if ended.any():
             fresh = env.reset(int(ended.sum()), generator=generator, device=device)
             part = part.replaced(ended, fresh)

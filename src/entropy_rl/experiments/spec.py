@@ -100,14 +100,16 @@ class RunSpec:
         policy_options: of the policy.
         evaluation: of the trained policy.
         device: "cpu" or "cuda".
-        replicas: R ≥ 1, how many seeds from ``seed`` on are stacked in one training. Their numbers
-            are those of runs of their own but for rounding, so that it is part of what is said.
+        replicas: R ≥ 1, how many seeds from ``seed`` on are stacked in one training. Each begins
+            and draws as in a run of its own; rounding differs, and after some hundred updates so
+            do the numbers. So it is part of what is said.
         workers: of an asynchronous run, :func:`entropy_rl.distributed.train_async`; 0 for none.
             What it says is then how, not which numbers: the same spec does not give them again.
 
     Raises:
         ValueError: an unknown name or option, a value out of range or that JSON cannot hold, an
-            exact evaluation of an environment without a closed form, what workers cannot do.
+            exact evaluation of an environment without a closed form, what workers cannot do,
+            replicas off-policy.
     """
 
     environment: str
@@ -126,6 +128,8 @@ class RunSpec:
         _validate.choice("device", self.device, DEVICES)
         _validate.positive_integer("replicas", self.replicas)
         _validate.seed("seed", self.seeds[-1])
+        if self.replicas > 1 and isinstance(self.config, OffPolicyConfig):
+            raise _validate.fail("replicas", "1, off-policy", self.replicas)
         if _validate.natural("workers", self.workers):
             check_config(self.config, self.workers)
             for name, only in (("replicas", 1), ("device", "cpu")):

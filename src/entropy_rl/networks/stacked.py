@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -88,15 +88,16 @@ def stack(modules: Sequence[M]) -> M:
     both directions replica r sees its own rows and parameters alone.
 
     Args:
-        modules: R ≥ 1, of one class and one set of shapes.
+        modules: R ≥ 1, of one class, one set of shapes, and with the same settings.
 
     Raises:
-        ValueError: none, modules of different kinds, or one with parameters of other layers.
+        ValueError: none, modules of different kinds, or one with parameters of other layers that
+            are not all in its ``row_parameters``.
     """
-    kinds = {(type(x), tuple((n, p.shape) for n, p in x.named_parameters())) for x in modules}
-    if len(kinds) != 1:
+    kinds = [_kind(x) for x in modules]
+    if not kinds or any(kind != kinds[0] for kind in kinds):
         raise _validate.fail(
-            "modules", "modules of one class and shape", [type(x) for x in modules]
+            "modules", "modules of one class, shape and setting", [type(x) for x in modules]
         )
     made = copy.deepcopy(modules[0])
     for name, layer in list(made.named_modules()):
@@ -110,7 +111,8 @@ def stack(modules: Sequence[M]) -> M:
             for parameter in own:
                 setattr(layer, parameter, nn.Parameter(_stacked(each, parameter)))
         elif next(layer.parameters(recurse=False), None) is not None:
-            raise _validate.fail("modules", "parameters in Linear and Embedding alone", type(layer))
+            expected = "parameters in Linear, Embedding or row_parameters alone"
+            raise _validate.fail("modules", expected, type(layer))
     return made
 
 
@@ -118,6 +120,16 @@ def unstack(module: M) -> list[M]:
     """The modules that :func:`stack` was given, with the parameters that they have now."""
     count = len(next(module.parameters()))
     return [_replica(module, r) for r in range(count)]
+
+
+def _kind(module: nn.Module) -> list[Any]:
+    """What must be the same for modules to be one: shapes, classes of the parts, plain settings."""
+    shapes: list[Any] = [(name, p.shape) for name, p in module.named_parameters()]
+    plain = (bool, int, float, str, tuple)
+    for name, part in module.named_modules():
+        settings = {k: x for k, x in vars(part).items() if isinstance(x, plain)}
+        shapes.append((name, type(part), settings))
+    return shapes
 
 
 def _row_parameters(layer: nn.Module) -> list[str]:

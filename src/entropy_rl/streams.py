@@ -114,19 +114,17 @@ def permutations(count: int, source: Source) -> Tensor:
     return torch.stack([torch.randperm(count, generator=g, device=g.device) for g in each])
 
 
-def require_alike(name: str, rows: Tensor, source: Source) -> None:
-    """Refuse rows that are not the same for every replica of :class:`Streams`.
+def require_alike(name: str, rows: Tensor, source: Streams) -> None:
+    """Refuse rows that are not the same for every replica.
 
     Args:
         name: of what they say, for the message.
         rows: ``(N,)``, the first N/R of the first replica.
-        source: a ``torch.Generator`` has nothing to be refused.
+        source: of the replicas.
 
     Raises:
         ValueError: naming ``name`` and the seeds whose rows are not those of the first.
     """
-    if not isinstance(source, Streams):
-        return
     each = -(-len(rows) // len(source))
     parts: Sequence[Tensor] = rows.split(each) if each else []
     if len(rows) % len(source):

@@ -27,11 +27,7 @@ from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.problem import Problem
 from entropy_rl.algorithms.regression import Regression
 from entropy_rl.algorithms.replicas import Replicas
-from entropy_rl.algorithms.rollout import (
-    Rollout,
-    play_episodes,
-    rows_of,
-)
+from entropy_rl.algorithms.rollout import Rollout, play_episodes, rows_of
 from entropy_rl.algorithms.snapshot import copied, episodes_of, fields_of
 from entropy_rl.algorithms.surrogates import SURROGATES
 from entropy_rl.algorithms.updates import UPDATES

@@ -103,6 +103,11 @@ def normal(
     return _drawn(torch.Tensor.normal_, shape, source, rows, dtype, device)
 
 
+def generators(source: Source) -> list[torch.Generator]:
+    """Those of each replica; of a generator, itself."""
+    return source.generators if isinstance(source, Streams) else [source]
+
+
 def permutations(count: int, source: Source) -> Tensor:
     """A random order of ``count`` things from each of R generators, int64 ``(R, count)``.
 
@@ -110,7 +115,7 @@ def permutations(count: int, source: Source) -> Tensor:
         count: n ≥ 0.
         source: of chance; a ``torch.Generator`` is one.
     """
-    each = source.generators if isinstance(source, Streams) else [source]
+    each = generators(source)
     return torch.stack([torch.randperm(count, generator=g, device=g.device) for g in each])
 
 
@@ -125,15 +130,11 @@ def require_alike(name: str, rows: Tensor, source: Streams) -> None:
     Raises:
         ValueError: naming ``name`` and the seeds whose rows are not those of the first.
     """
-    each = -(-len(rows) // len(source))
-    parts: Sequence[Tensor] = rows.split(each) if each else []
     if len(rows) % len(source):
         raise _validate.fail(name, "as many rows for each replica that is stacked", len(rows))
-    other = [
-        seed
-        for seed, part in zip(source.seeds, parts, strict=False)
-        if not torch.equal(part, parts[0])
-    ]
+    parts = rows.view(len(source), len(rows) // len(source))
+    same = (parts == parts[0]).all(1).tolist()
+    other = [seed for seed, alike in zip(source.seeds, same, strict=True) if not alike]
     if other:
         found = f"others for the seeds {', '.join(map(str, other))}"
         raise _validate.fail(name, f"those of seed {source.seeds[0]} in every replica", found)

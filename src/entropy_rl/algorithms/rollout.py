@@ -13,7 +13,7 @@ from entropy_rl import _validate
 from entropy_rl.conditionals import Chain, concatenate, select_rows, without_features
 from entropy_rl.envs import Core, episodes_over
 from entropy_rl.stepwise import Observation
-from entropy_rl.streams import Source, Streams, require_alike
+from entropy_rl.streams import Source, Streams, generators, require_alike
 
 Act = Callable[[Observation], Chain]
 
@@ -23,8 +23,8 @@ class Rollout:
     """B columns over at most T steps: flat rows for networks, a (T, B) grid for returns.
 
     There is one row for every step that was taken, N in all, in the order of time, or in that of
-    :meth:`by_columns`. A column is an
-    episode, or where episodes go on a stretch of T steps, whatever begins and ends in it.
+    :meth:`by_columns`. A column is an episode, or where episodes go on a stretch of T steps,
+    whatever begins and ends in it.
 
     Attributes:
         obs: the observations acted on, ``(N, …)``.
@@ -243,7 +243,7 @@ def staggered(env: Core[Any], act: Act, episodes: int, over: int, generator: Sou
     Raises:
         ValueError: episodes that end in one stream's part and not in another's.
     """
-    device, streams = generator.device, len(generator) if isinstance(generator, Streams) else 1
+    device, streams = generator.device, len(generators(generator))
     state = env.reset(episodes, generator=generator, device=device)
     each = episodes // streams
     steps = (torch.arange(each, device=device) * over // each).repeat(streams)

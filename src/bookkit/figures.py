@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 PALETTE = ("#0077bb", "#d55e00", "#009e73", "#8a4df0", "#8a94a0")
 _INK, _GRID, _PAPER = "#010203", "#040506", "#070809"
 _CSS = {_INK: "currentColor", _GRID: "var(--bk-grid,#cfd4da)", _PAPER: "var(--bk-paper,#fff)"}
+# What matplotlib says of every stroke in a <style> inside the drawing. A page has one list of them,
+# and with each that comes or goes it looks at every element anew: a slider took a second a step.
+_STROKES = 'stroke-linejoin="round" stroke-linecap="butt"'
 # Beyond this size, whatever has more marks than these becomes a picture.
 _SVG_BYTES = 60_000
 _MARKS = 200
@@ -132,7 +135,9 @@ def _svg(figure: Figure, alt: str) -> str:
     figure.savefig(stream, format="svg", dpi=192, metadata={"Date": None, "Creator": None})
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.S)
+    svg = re.sub(
+        r"<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</defs>", "", svg, flags=re.S
+    )
     svg = re.sub(r"-?\d+\.\d{3,}", _rounded, svg)
     svg = re.sub(r"data:image/png;base64,([^\"]*)", _as_webp, svg)
     for signal, colour in _CSS.items():
@@ -142,7 +147,7 @@ def _svg(figure: Figure, alt: str) -> str:
     svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><").strip()
     opening = (
         f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-        f'aria-label="{html.escape(alt)}" {_size(figure)} viewBox='
+        f'aria-label="{html.escape(alt)}" {_size(figure)} {_STROKES} viewBox='
     )
     return re.sub(r"<svg[^>]*viewBox=", lambda _: opening, svg, count=1).replace(
         ' xmlns="http://www.w3.org/2000/svg" version="1.1"', "", 1

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from accessibility import serious
 from browsing import PAGES, SCHEMES, SCREENSHOTS, WIDTHS, Visit
 from playwright.sync_api import Browser
 
@@ -77,28 +76,6 @@ def test_a_page(visit: Visit, request: pytest.FixtureRequest) -> None:
     assert page.evaluate(UNHINTED) == []
     # The browser asks for less motion: no fade may be under way while colours are looked at.
     assert page.evaluate("document.getAnimations().length") == 0
-    # A phone shows the same colours, and looking at them takes most of the time.
+    # A phone shows the same colours.
     assert serious(page, colours=width == "desktop") == []
     assert visit.off_host == []
-
-
-def serious(page: Any, colours: bool) -> list[str]:
-    """What axe-core finds that keeps a reader out."""
-    # The strokes of drawings and formulas say nothing, their <svg> does; there are 10,000 of them.
-    page.evaluate(
-        "document.querySelectorAll('.bk-figure svg, mjx-container svg')"
-        ".forEach((s) => s.replaceChildren())"
-    )
-    # Style sheets are the browser's affair: axe would fetch them anew, and miss.
-    options = {
-        "resultTypes": ["violations"],
-        "preload": False,
-        "rules": {"color-contrast": {"enabled": colours}},
-    }
-    found = Axe().run(page, options=options).response["violations"]
-    return [
-        f"{v['id']}: {v['help']}: {node['html'][:200]} {node.get('failureSummary', '')[:200]}"
-        for v in found
-        if v["impact"] in ("serious", "critical")
-        for node in v["nodes"][:3]
-    ]

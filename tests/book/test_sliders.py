@@ -18,17 +18,18 @@ from bookkit import figures, handover, paths, widgets
 
 pytestmark = pytest.mark.browser
 
-# The figure that is shown, its data, and its marks.
-SHOWN = """(box) => {
+# The one figure that is shown once the box stands at some values; its data, and its marks.
+SHOWN = """([box, values]) => {
   const seen = [...box.querySelectorAll("figure")].filter((f) => f.getClientRects().length);
-  return seen.map((f) => ({
-    values: JSON.parse(f.dataset.values),
+  const [f] = seen;
+  if (seen.length !== 1 || JSON.stringify(JSON.parse(f.dataset.values)) !== values) return null;
+  return {
     numbers: JSON.parse(f.dataset.numbers),
     digest: f.dataset.digest,
     name: f.querySelector("svg").getAttribute("aria-label"),
     marks: [...f.querySelectorAll("[d], image")].map(
       (p) => p.getAttribute("d") || p.getAttribute("xlink:href")),
-  }));
+  };
 }"""
 
 
@@ -67,13 +68,15 @@ def visit(base: str, browser: Browser, request: pytest.FixtureRequest) -> Iterat
 
 def shown(box: Locator, values: dict[str, str]) -> dict[str, Any]:
     """The one figure that ``box`` shows, once it stands at ``values``."""
-    deadline = 250
-    for _ in range(deadline):
-        found = box.evaluate(SHOWN)
-        if len(found) == 1 and found[0]["values"] == values:
-            return dict(found[0])
-        box.page.wait_for_timeout(40)
-    raise AssertionError(f"expected the figure at {values}, saw {[f['values'] for f in found]}")
+    found = box.page.wait_for_function(
+        SHOWN, arg=[box.element_handle(), compact(values)], timeout=60_000
+    )
+    return dict(found.json_value())
+
+
+def compact(values: dict[str, str]) -> str:
+    """As a figure has its values in its data."""
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
 
 
 def agree(box: Locator, record: dict[str, Any], drawn: dict[str, str], at: dict[str, str]) -> None:
@@ -172,7 +175,7 @@ def by_play(box: Locator, record: dict[str, Any], drawn: dict[str, str]) -> None
     last = {**values, name: axis[-1]}
     box.page.wait_for_function(
         "([box, last]) => JSON.stringify(box.passed.at(-1)?.values) === last",
-        arg=[box.element_handle(), json.dumps(last, separators=(",", ":"), ensure_ascii=False)],
+        arg=[box.element_handle(), compact(last)],
         timeout=60_000,
     )
     agree(box, record, drawn, last)

@@ -93,6 +93,15 @@ def test_a_figure_is_inline_svg_in_the_pages_ink() -> None:
     assert plt.get_fignums() == []
 
 
+def test_a_figure_brings_no_style_to_the_page() -> None:
+    """Each would hold for all of the page; and it made a step of a slider take a second."""
+    shown = figures.picture(line(), "A rising line.")
+    assert "<style" not in shown
+    assert "<defs></defs>" not in shown
+    (opening,) = re.findall("<svg[^>]*>", shown)
+    assert 'stroke-linejoin="round" stroke-linecap="butt"' in opening
+
+
 def test_ids_are_unique_over_the_figures_of_a_page() -> None:
     page = "".join(figures.picture(line(), alt) for alt in ("one", "two"))
     ids = re.findall(r' id="([^"]+)"', page)

@@ -230,11 +230,10 @@ def test_the_entropy_that_a_process_collects_is_that_of_its_trajectories():
     policy = torch.softmax(rewards(1, 4, 3) / 3, -1)
     short = FiniteMDP(MDP.transition, MDP.reward, 0.1, MDP.start)
     found = enumerate_trajectories(short, policy, 6)
+    each = [float(state_entropy(of_state)) for of_state in policy]
     collected = 0.0
     for path, probability in zip(found.states.T.tolist(), found.probability.tolist(), strict=True):
-        collected += probability * sum(
-            0.1**k * float(state_entropy(policy[s])) for k, s in enumerate(path[:6])
-        )
+        collected += probability * sum(0.1**k * each[s] for k, s in enumerate(path[:6]))
     assert float(discounted_entropy(short, policy)) == pytest.approx(collected, abs=3e-6)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 from browsing import PAGES, ROOT, WIDTHS, Visit
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, TimeoutError
 
 from bookkit import figures, handover, paths, widgets
 
@@ -21,8 +21,10 @@ pytestmark = pytest.mark.browser
 # The one figure that is shown once the box stands at some values; its data, and its marks.
 SHOWN = """([box, values]) => {
   const seen = [...box.querySelectorAll("figure")].filter((f) => f.getClientRects().length);
-  const [f] = seen;
-  if (seen.length !== 1 || JSON.stringify(JSON.parse(f.dataset.values)) !== values) return null;
+  if (seen.length !== 1) return null;
+  const [f] = seen, at = JSON.parse(f.dataset.values), names = Object.keys(values);
+  if (Object.keys(at).length !== names.length) return null;
+  if (names.some((name) => at[name] !== values[name])) return null;
   return {
     numbers: JSON.parse(f.dataset.numbers),
     digest: f.dataset.digest,
@@ -68,15 +70,13 @@ def visit(base: str, browser: Browser, request: pytest.FixtureRequest) -> Iterat
 
 def shown(box: Locator, values: dict[str, str]) -> dict[str, Any]:
     """The one figure that ``box`` shows, once it stands at ``values``."""
-    found = box.page.wait_for_function(
-        SHOWN, arg=[box.element_handle(), compact(values)], timeout=60_000
-    )
+    try:
+        found = box.page.wait_for_function(SHOWN, arg=[box.element_handle(), values])
+    except TimeoutError as error:
+        raise AssertionError(
+            f"expected one figure, at {values}, and saw none or another"
+        ) from error
     return dict(found.json_value())
-
-
-def compact(values: dict[str, str]) -> str:
-    """As a figure has its values in its data."""
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
 
 
 def agree(box: Locator, record: dict[str, Any], drawn: dict[str, str], at: dict[str, str]) -> None:
@@ -175,7 +175,7 @@ def by_play(box: Locator, record: dict[str, Any], drawn: dict[str, str]) -> None
     last = {**values, name: axis[-1]}
     box.page.wait_for_function(
         "([box, last]) => JSON.stringify(box.passed.at(-1)?.values) === last",
-        arg=[box.element_handle(), compact(last)],
+        arg=[box.element_handle(), json.dumps(last, separators=(",", ":"), ensure_ascii=False)],
         timeout=60_000,
     )
     agree(box, record, drawn, last)

@@ -38,3 +38,15 @@ def test_the_command_line_says_in_one_line_what_it_lacks():
     assert done.stderr.strip() == (
         "entropy-rl: the command line needs the extra 'cli': pip install 'entropy-rl[cli]'"
     )
+
+
+CLI = ("tqdm", "tyro")  # what the extra 'cli' brings
+
+
+def test_a_command_says_in_one_line_which_extra_it_lacks():
+    blocked = BLOCK + f"for name in {CLI!r}:\n    del sys.modules[name]\n"
+    done = run(blocked + "from entropy_rl.cli import main\nsys.exit(main(['verify']))")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.strip() == (
+        "entropy-rl: scipy: is not installed; pip install 'entropy-rl[experiments]' has it"
+    )

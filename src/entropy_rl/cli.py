@@ -343,6 +343,13 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"entropy-rl: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        library = (error.name or "entropy_rl").partition(".")[0]
+        if library == "entropy_rl":
+            raise
+        extra = "pip install 'entropy-rl[experiments]'"
+        print(f"entropy-rl: {library}: is not installed; {extra} has it", file=sys.stderr)
+        return 2
 
 
 def console() -> None:

@@ -417,3 +417,54 @@ def unsquashed():
 )  # fmt: skip
 def test_what_would_be_wrong_is_refused_by_name(call, argument, expected, got):
     assert_refused(call, argument, expected, got)
+
+
+ONE_UPDATE = dataclasses.replace(
+    SMALL, learning_starts=1, updates_per_step=1 / 20, optimiser="adam", learning_rate=1e-3,
+    critic_learning_rate=2e-3, temperature_learning_rate=4e-3, polyak=0.25,
+)  # fmt: skip
+
+
+def moved(before, after):
+    """The largest change of a parameter, which Adam's first step makes its learning rate."""
+    return max((b.detach() - a).abs().max().item() for a, b in zip(before, after, strict=True))
+
+
+def test_an_update_moves_each_part_at_its_own_rate_and_the_targets_after_it():
+    made = trainer(config=ONE_UPDATE, env=Pendulum())
+    parts = {
+        "learning_rate": list(made.policy.parameters()),
+        "critic_learning_rate": list(made.critic.network.parameters()),
+        "temperature_learning_rate": [made.log_temperature],
+    }
+    before = {name: [x.detach().clone() for x in part] for name, part in parts.items()}
+    slow = [x.detach().clone() for x in made.critic.slow.parameters()]
+    made.step()
+    assert made.updates == 1
+    for name, part in parts.items():
+        assert moved(before[name], part) == pytest.approx(getattr(ONE_UPDATE, name), rel=1e-3)
+    pairs = zip(slow, made.critic.network.parameters(), made.critic.slow.parameters(), strict=True)
+    for old, fast, now in pairs:
+        assert torch.allclose(now, old + 0.25 * (fast - old), atol=1e-7)
+    assert moved(slow, made.critic.slow.parameters()) > 1e-4
+
+
+def test_stretches_go_on_and_what_is_remembered_leads_on():
+    made = trainer(config=ONE_UPDATE, env=Pendulum())
+    made.step()
+    made.step()
+    assert made.running.time.tolist() == [2 * ONE_UPDATE.cap] * ONE_UPDATE.batch
+    remembered = made.replay.at(torch.arange(len(made.replay)))
+    assert torch.allclose(remembered.discount_t, torch.tensor(ONE_UPDATE.discount))
+    last, first = ONE_UPDATE.batch * (ONE_UPDATE.cap - 1), ONE_UPDATE.batch * ONE_UPDATE.cap
+    assert not torch.equal(remembered.obs[last], remembered.obs[first])
+
+
+def test_a_temperature_that_nothing_moves_asks_for_no_target(monkeypatch):
+    """Whatever it is called."""
+    monkeypatch.setitem(TEMPERATURES, "annealed", None)
+    row = dataclasses.replace(OFF_POLICY_ALGORITHMS[SMALL.algorithm], temperature="annealed")
+    monkeypatch.setitem(OFF_POLICY_ALGORITHMS, "toy", row)
+    with pytest.raises(ValueError, match="target_entropy: expected None"):
+        OffPolicyConfig(algorithm="toy", target_entropy=-1.0)
+    assert trainer(config=dataclasses.replace(SMALL, algorithm="toy")).target_entropy is None

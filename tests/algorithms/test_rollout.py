@@ -146,6 +146,22 @@ def test_first_visits_equal_the_loop(rows):
     assert first_visits(rollout).tolist() == expected
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.bool, torch.bfloat16, torch.float32])
+def test_first_visits_know_three_hundred_episodes_whatever_the_observations_are_made_of(dtype):
+    empty = torch.zeros(0)
+    rollout = Rollout(
+        obs=torch.ones(600, 1).to(dtype),
+        chain=None,
+        time=torch.arange(600),
+        episode=torch.arange(300).repeat(2),
+        r_t=empty,
+        discount_t=empty,
+        cut=empty,
+        final_obs=None,
+    )
+    assert first_visits(rollout).tolist() == [True] * 300 + [False] * 300
+
+
 class Lives(Pendulum):
     """Eight steps; at the third a life is lost, which is "terminated" and not over."""
 

@@ -199,6 +199,20 @@ def test_a_bad_evaluation_is_refused(changes, words):
         evaluate(*TINY.make(0), **changes)
 
 
+def test_a_result_has_intervals_and_so_two_episodes_or_more(tmp_path):
+    """Refused before anything is trained, which it was not."""
+    result = tmp_path / "r.json"
+    with pytest.raises(ValueError, match="evaluation_episodes: expected at least 2 for a result"):
+        run_preset(
+            TINY,
+            0,
+            evaluation_episodes=1,
+            result=result,
+            training=lambda *_: pytest.fail("trained"),
+        )
+    assert not result.exists()
+
+
 def test_command_line_round_trip(tmp_path, capsys):
     saved = str(tmp_path / "policy.pt")
     arguments = "train hunters-small --policy mmdp --entropy none --episodes 64 --quiet"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from corridor import BANDIT, QUICK, policy_for
 
-from entropy_rl.algorithms import OnPolicyConfig, Trainer, TrainingDiverged
+from entropy_rl.algorithms import OnPolicyConfig, Trainer, TrainingDiverged, evaluate
 from entropy_rl.algorithms.baseline import RunningBaseline
 from entropy_rl.algorithms.replicas import RunningBaselines
 from entropy_rl.envs import HuntersRabbits, Pendulum, TeamBandit
@@ -357,3 +357,12 @@ def test_a_plain_gradient_step_is_the_rate_times_the_gradient():
     Trainer(BANDIT, policy, config, 0).step()
     for was, now in zip(before, policy.parameters(), strict=True):
         assert torch.equal(now, was - 0.5 * now.grad)
+
+
+def test_a_stack_is_not_judged_as_if_it_were_one():
+    """Half of the joint actions would be the first one's and half the second's."""
+    together = stack_policies(policies((0, 1)))
+    for exact in (True, False):
+        with pytest.raises(ValueError, match=r"policy: expected one alone.*got 2"):
+            evaluate(GAME, together, 10, seed=1, exact=exact)
+    assert evaluate(GAME, unstack_policies(together)[0], 10, seed=1, exact=True).exact

@@ -253,6 +253,11 @@ def test_the_running_baseline_remembers_whole_episodes():
     assert len(rollout) > sum(map(len, lessons)) == EPISODES
 
 
+def test_the_running_baseline_remembers_each_episode_once_whatever_the_epochs():
+    _, lessons = baseline_lessons(trainer_of(baseline="running", epochs=4))
+    assert sum(map(len, lessons)) == EPISODES
+
+
 def test_the_return_curve_is_discounted():
     trainer = trainer_of()
     rollout, _ = baseline_lessons(trainer)

@@ -285,6 +285,16 @@ def test_weights_repair_the_sampled_entropy_to_go_on_stale_actions(name, kind):
     assert (unrepaired - exactly).abs().max() > WRONG
 
 
+@pytest.mark.parametrize("far", [-104.0, -95.0, 89.0])
+def test_a_ratio_that_is_no_number_to_divide_by_is_refused(far):
+    """At -95 it is one with two digits left; at -104 it is 0, and 0 / 0 follows."""
+    policy, obs = build("lstm", "plain")
+    chain = enumerate_paths(policy, obs)[0]
+    chain = type(chain)(chain.log_probs.float(), chain.actions)
+    with pytest.raises(ValueError, match=r"log_weights: expected prefix ratios within .*float32"):
+        sampled_entropy_to_go(chain, log_weights=torch.full(chain.actions.shape, far))
+
+
 @kinds
 @sequential
 def test_entropy_to_go_has_not_seen_its_own_component(name, kind):

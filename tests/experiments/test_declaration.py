@@ -77,6 +77,8 @@ def test_a_verdict_needs_the_whole_interval_on_one_side(sign, low, high, verdict
         ({"factor": 1.1, "statistic": "spread"}, "factor: expected 1 for a spread"),
         ({"statistic": "median"}, "statistic: expected one of"),
         ({"sign": 2}, "sign: expected -1, 0 or 1"),
+        ({"level": 95}, "level: expected a number in"),
+        ({"level": 1.0}, "level: expected a number between 0 and 1"),
     ],
 )
 def test_a_contrast_that_cannot_be_is_refused(options, message):
@@ -114,6 +116,22 @@ def test_a_claim_rests_on_contrasts_of_the_experiment():
     for wrong in ((), (contrast(sign=1),)):
         with pytest.raises(ValueError, match=r"claims: expected contrasts .*, got 'a\.b'"):
             dataclasses.replace(chosen, claims={"a.b": wrong})
+
+
+def test_a_mean_needs_two_seeds_that_both_sides_have():
+    """Else the table would say "not run yet" when all has run."""
+    chosen = small_experiment()
+    kept = chosen.contrasts[0]
+    for side, wanted in ((kept.first, {0}), (kept.second, {1})):
+        tier = {
+            name: spec
+            for name, spec in chosen.tiers["paper"].items()
+            if tuple(part for part in name if part[0] != "seed") != side
+            or dict(name)["seed"] in wanted
+        }
+        assert len(tier) < len(chosen.tiers["paper"])
+        with pytest.raises(ValueError, match="contrasts: expected two seeds or more"):
+            dataclasses.replace(chosen, tiers={**chosen.tiers, "paper": tier})
 
 
 def test_a_cost_is_looked_up_or_computed():

@@ -42,7 +42,18 @@ FORMAT_1 = {
     "mmdp": "hidden_size layers",
     "commnet": "hidden_size rounds view",
     "lstm": "hidden_size",
+    "pendulum": "gravity max_episode_steps reward_shift reward_scale",
+    "tabular": "process max_episode_steps",
+    "breakout": "max_episode_steps clip_rewards life_loss noop_max sticky",
+    "convolutional": "hidden_size",
+    "gaussian": "hidden_size layers",
+    "squashed": "hidden_size layers",
+    "table": "scale",
 }
+
+
+def test_no_section_is_left_out():
+    assert {*ENVIRONMENTS, *POLICIES} <= FORMAT_1.keys()
 
 
 def fields_now(section):
@@ -306,3 +317,8 @@ def test_a_new_option_of_a_row_that_is_declared_changes_no_hash_and_keeps_its_ol
     assert now.config.options["extra"] == 5
     assert now.hash != before.hash
     assert RunSpec.from_json(json.loads(now.canonical)) == now
+
+
+def test_an_evaluation_of_one_episode_has_no_interval_and_is_refused():
+    with pytest.raises(ValueError, match="episodes: expected at least 2, for an interval, got 1"):
+        EvaluationSpec(1)

@@ -233,3 +233,24 @@ def test_a_family_that_cannot_draw_is_refused(monkeypatch):
 def test_only_what_make_policy_made_is_saved(policy, tmp_path):
     with pytest.raises(ValueError, match="policy: expected one made by make_policy"):
         save_policy(policy, tmp_path / "p.pt")
+
+
+@pytest.mark.parametrize("name", ["gaussian", "squashed"])
+def test_real_actions_have_no_mask(name):
+    with pytest.raises(ValueError, match="observation_space: expected a Box, without an action"):
+        make_policy(name, with_mask(box(2), 3, 3), box(3), **OPTIONS[name])
+
+
+def test_states_may_be_counted_from_another_number_than_0(tmp_path):
+    torch.manual_seed(0)
+    policy = make_policy("table", spaces.Discrete(3, start=5), spaces.MultiDiscrete([2, 2]))
+    save_policy(policy, tmp_path / "p.pt")
+    loaded, _ = load_policy(tmp_path / "p.pt")
+    assert loaded.observation_space == policy.observation_space
+    state = torch.tensor([5, 7])
+    actions = torch.tensor([[1, 0], [0, 1]])
+    by_hand = policy.logits[0][[0, 2], 0].log_softmax(-1)
+    found = loaded.conditionals(state, actions).log_probs[:, 0]
+    assert torch.allclose(found, by_hand)
+    with pytest.raises(ValueError, match=r"obs: expected states in \[5, 8\), got \[0\]"):
+        policy.conditionals(torch.tensor([0]), actions[:1])

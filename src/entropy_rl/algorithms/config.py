@@ -16,10 +16,10 @@ from entropy_rl.algorithms.choices import (
     completed,
 )
 from entropy_rl.algorithms.entropy import no_term
+from entropy_rl.algorithms.optimisers import OPTIMISERS
 from entropy_rl.estimators import ESTIMATORS
 from entropy_rl.losses import BaselineLoss
 
-OPTIMISERS = ("adam", "rmsprop", "sgd")
 REDUCTIONS = ("mean", "sum")
 BASELINES = ("value", "shared", "running", "none")
 BASELINE_LOSSES = get_args(BaselineLoss)
@@ -224,6 +224,11 @@ class OnPolicyConfig:
         if self.first_visit:
             expected = "False for a baseline that is learnt in the policy's updates"
             raise _validate.fail("first_visit", expected, True)
+
+    @property
+    def baseline_passes(self) -> int:
+        """How often the baseline goes over a batch: one that remembers is told each return once."""
+        return 1 if self.baseline == "running" else self.baseline_epochs or self.epochs
 
     @property
     def row(self) -> Algorithm:

@@ -91,11 +91,13 @@ def evaluate(
 
     Raises:
         ValueError: a size below 1, a seed out of range, a greedy policy without mode or steps, an
-            environment without a closed form.
+            environment without a closed form, a stack of policies, whose numbers are nobody's.
     """
     _validate.positive_integer("episodes", episodes)
     _validate.positive_integer("cap", cap)
     _validate.seed("seed", seed)
+    if getattr(policy, "replicas", 1) != 1:
+        raise _validate.fail("policy", "one alone: see unstack_policies", policy.replicas)
     mode = getattr(policy, "mode", None)
     if _validate.boolean("greedy", greedy) and mode is None:
         check_steps(policy)

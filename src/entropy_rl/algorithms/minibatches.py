@@ -13,8 +13,9 @@ from entropy_rl.streams import Source, generators, permutations
 
 def first_visits(rollout: Rollout) -> Tensor:
     """Which rows are the first visit of their episode to their observation, bool ``(N,)``."""
-    obs = flat_observation(rollout.obs).reshape(len(rollout), -1)
-    keyed = torch.cat([rollout.episode.unsqueeze(-1).to(obs.dtype), obs], -1)
+    # In the observation's own type the number of an episode may not fit: a byte holds 256.
+    obs = flat_observation(rollout.obs).reshape(len(rollout), -1).double()
+    keyed = torch.cat([rollout.episode.unsqueeze(-1).double(), obs], -1)
     _, visit = keyed.unique(dim=0, return_inverse=True)
     rows = torch.arange(len(rollout), device=visit.device)
     first = torch.full_like(rows, len(rollout)).scatter_reduce(0, visit, rows, "amin")

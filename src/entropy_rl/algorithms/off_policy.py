@@ -245,7 +245,7 @@ def _target_entropy(policy: Any, config: OffPolicyConfig) -> float | None:
         ValueError: none is given and the policy is not squashed, or more than the actions can have.
     """
     half_ranges, given = getattr(policy, "half_ranges", None), config.target_entropy
-    if config.row.temperature == "fixed":
+    if TEMPERATURES[config.row.temperature] is None:
         return None
     if given is not None:
         most = math.inf if half_ranges is None else sum(math.log(2 * s) for s in half_ranges)

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.choices import check_options, completed
-from entropy_rl.algorithms.off_policy_choices import OFF_POLICY_ALGORITHMS, OffPolicyAlgorithm
+from entropy_rl.algorithms.off_policy_choices import (
+    OFF_POLICY_ALGORITHMS,
+    TEMPERATURES,
+    OffPolicyAlgorithm,
+)
+from entropy_rl.algorithms.optimisers import OPTIMISERS
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class OffPolicyConfig:
 
     def __post_init__(self) -> None:
         _validate.choice("algorithm", self.algorithm, OFF_POLICY_ALGORITHMS)
-        _validate.choice("optimiser", self.optimiser, ("adam", "rmsprop", "sgd"))
+        _validate.choice("optimiser", self.optimiser, OPTIMISERS)
         for name in (
             "episodes", "batch", "cap", "learning_starts", "capacity", "minibatch",
             "critic_hidden", "critic_layers",
@@ -90,7 +95,7 @@ class OffPolicyConfig:
             _validate.above(name, getattr(self, name), 0.0)
         if self.target_entropy is not None:
             _validate.number("target_entropy", self.target_entropy)
-            if self.row.temperature == "fixed":
+            if TEMPERATURES[self.row.temperature] is None:  # nothing reads it
                 expected = f"None for {self.algorithm!r}, whose temperature is fixed"
                 raise _validate.fail("target_entropy", expected, self.target_entropy)
         check_options(self.algorithm, self.row.options, self.options)

@@ -355,7 +355,7 @@ class Trainer:
         rows = baseline_rows(rollout, c)
         loss = torch.zeros((), device=value.device)
         parts = c.baseline_minibatches or c.minibatches
-        for _ in range(c.baseline_epochs or c.epochs):
+        for _ in range(c.baseline_passes):
             for chosen in minibatch_rows(rollout, rows, parts, self._shuffle):
                 loss = self.baseline.learn(rows_of(rollout.obs, chosen), value[chosen])
                 self._require_finite("baseline loss", loss)

@@ -7,6 +7,10 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from entropy_rl import _validate
+
+OPTIMISERS = ("adam", "rmsprop", "sgd")
+
 
 def clear_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Forget the gradients, as ``zero_grad`` of an optimiser does in five times the time."""
@@ -17,7 +21,12 @@ def clear_gradients(parameters: Iterable[nn.Parameter]) -> None:
 def make_optimiser(
     name: str, parameters: Iterable[nn.Parameter], learning_rate: float
 ) -> torch.optim.Optimizer:
-    """The optimiser called ``name``: "adam", "rmsprop" (eps 1e-5) or "sgd", over ``parameters``."""
+    """The optimiser called ``name``: "adam", "rmsprop" (eps 1e-5) or "sgd", over ``parameters``.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    _validate.choice("optimiser", name, OPTIMISERS)
     if name == "rmsprop":
         return torch.optim.RMSprop(parameters, learning_rate, eps=1e-5, foreach=True)
     if name == "sgd":

@@ -82,7 +82,7 @@ def run_preset(
         chosen: the preset.
         seed: of the initial parameters and of all draws in training; the evaluation's draws have a
             seed of their own, the same for every run, so that all are judged on the same starts.
-        evaluation_episodes: how many.
+        evaluation_episodes: how many; at least 2 for a ``result``, which has intervals.
         evaluation_cap: steps after which one of them counts as unfinished.
         progress: whether to show a bar.
         save: where to write the policy: as soon as it is trained, or the last good one if the
@@ -97,6 +97,8 @@ def run_preset(
     """
     _validate.seed("seed", seed)
     _validate.positive_integer("evaluation_episodes", evaluation_episodes)
+    if result is not None and evaluation_episodes < 2:
+        raise _validate.fail("evaluation_episodes", "at least 2 for a result", evaluation_episodes)
     _validate.positive_integer("evaluation_cap", evaluation_cap)
     for name, path in (("save", save), ("result", result)):
         if path is not None:

@@ -32,7 +32,7 @@ class TwinCritic(Regression):
         device: where they live.
 
     Raises:
-        ValueError: another kind of space.
+        ValueError: another kind of space, an unknown optimiser, τ out of range.
     """
 
     def __init__(
@@ -50,6 +50,8 @@ class TwinCritic(Regression):
         shape = [size + action_size] + [hidden_size] * layers + [1]
         super().__init__(stack([mlp(shape) for _ in range(2)]).to(device), optimiser, learning_rate)
         self.slow = copy.deepcopy(self.network).requires_grad_(False)
+        _validate.between("polyak", polyak, 0.0, 1.0)
+        _validate.above("polyak", polyak, 0.0)
         self.polyak = polyak
         self._slow: list[Tensor] = list(self.slow.parameters())
         self._fast: list[Tensor] = list(self.network.parameters())

@@ -79,11 +79,18 @@ def sampled_entropy_to_go(chain: Chain, *, log_weights: Tensor | None = None) ->
         ``(*batch, d)`` in nats, detached; the last one is 0.
 
     Raises:
-        ValueError: ``log_weights`` of another shape; a chain whose entropies have no closed form.
+        ValueError: ``log_weights`` of another shape, or so far from 0 that their exponentials are
+            no numbers of their type to divide by; a chain whose entropies have no closed form.
 
     Source: this project's.
     """
     before, _ = weights_until(chain, log_weights)
+    if not ((before >= torch.finfo(before.dtype).tiny) & before.isfinite()).all():
+        raise _validate.fail(
+            "log_weights",
+            f"prefix ratios within the range of {before.dtype}",
+            f"{before.min().item():.3g} to {before.max().item():.3g}",
+        )
     return sum_after(before * chain.entropies.detach()) / before
 
 

@@ -46,13 +46,13 @@ class Contrast:
         first: a label without its seed.
         second: likewise.
         sign: the sign expected of what is estimated: -1, 1, or 0 if it is expected to be near 0.
-        level: of the interval.
+        level: of the interval, in (0, 1).
         factor: > 0; a length expected to be less than 1.1 times another has 1.1 and the sign -1.
         statistic: "mean" or "spread"; the latter knows no factor.
 
     Raises:
         ValueError: an unknown metric or statistic, another sign, a label with a seed, a factor that
-            is not positive or that nothing reads.
+            is not positive or that nothing reads, a level out of range.
     """
 
     metric: str
@@ -70,6 +70,9 @@ class Contrast:
         if self.sign not in (-1, 0, 1):
             raise _validate.fail("sign", "-1, 0 or 1", self.sign)
         _validate.above("factor", self.factor, 0.0)
+        _validate.between("level", self.level, 0.0, 1.0)
+        if self.level in (0.0, 1.0):
+            raise _validate.fail("level", "a number between 0 and 1", self.level)
         if self.statistic == "spread" and self.factor != 1.0:
             raise _validate.fail("factor", "1 for a spread", self.factor)
         for name in ("first", "second"):
@@ -190,6 +193,10 @@ class Experiment:
             for side in (contrast.first, contrast.second):
                 if not self.seeds("paper", side):
                     raise _validate.fail("contrasts", "labels of the experiment", describe(side))
+            first, second = (self.seeds("paper", x) for x in (contrast.first, contrast.second))
+            if contrast.statistic == "mean" and len(first.keys() & second.keys()) < 2:
+                pair = f"{describe(contrast.first)}, {describe(contrast.second)}"
+                raise _validate.fail("contrasts", "two seeds or more that both sides have", pair)
         for claim, contrasts in self.claims.items():
             if not contrasts or not set(contrasts) <= set(self.contrasts):
                 raise _validate.fail("claims", "contrasts of the experiment", repr(claim))

@@ -59,7 +59,7 @@ class EvaluationSpec:
     """How a trained policy is judged: ``episodes`` sampled ones, cut at ``cap`` steps.
 
     Args:
-        episodes: ≥ 1.
+        episodes: ≥ 2, since every mean is stored with its interval.
         cap: steps after which one of them counts as unfinished, ≥ 1.
         seed: of starts and draws; one for all runs, so that all are judged on the same starts.
         exact: whether also by what the environment has in closed form.
@@ -77,6 +77,8 @@ class EvaluationSpec:
 
     def __post_init__(self) -> None:
         _validate.positive_integer("episodes", self.episodes)
+        if self.episodes < 2:
+            raise _validate.fail("episodes", "at least 2, for an interval", self.episodes)
         _validate.positive_integer("cap", self.cap)
         _validate.seed("seed", self.seed)
         _validate.boolean("exact", self.exact)

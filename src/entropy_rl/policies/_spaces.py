@@ -57,6 +57,14 @@ def observation_size(space: spaces.Space[Any]) -> int:
     return int(part.shape[0])
 
 
+def unmasked_size(space: spaces.Space[Any]) -> int:
+    """That of a space without an action mask, which real actions cannot have."""
+    _, masked = observation_part(space)
+    if masked:
+        raise _validate.fail("observation_space", "a Box, without an action mask", space)
+    return observation_size(space)
+
+
 def flat_rows(obs: Tensor, space: spaces.Space[Any]) -> Tensor:
     """``obs`` itself, if it is ``(*batch, size)`` for a Box of one axis."""
     x = _validate.tensor("obs", obs)
@@ -82,7 +90,8 @@ def to_json(space: spaces.Space[Any]) -> dict[str, Any]:
     if isinstance(space, spaces.Dict):
         return {"kind": "Dict", "spaces": {k: to_json(v) for k, v in space.items()}}
     if isinstance(space, spaces.Discrete):
-        return {"kind": "Discrete", "n": int(space.n)}
+        start = {"start": int(space.start)} if space.start else {}
+        return {"kind": "Discrete", "n": int(space.n), **start}
     if isinstance(space, spaces.MultiDiscrete):
         return {"kind": "MultiDiscrete", "nvec": space.nvec.tolist()}
     if isinstance(space, spaces.MultiBinary):
@@ -105,7 +114,7 @@ def from_json(data: dict[str, Any]) -> spaces.Space[Any]:
     if kind == "Dict":
         return spaces.Dict({k: from_json(v) for k, v in data["spaces"].items()})
     if kind == "Discrete":
-        return spaces.Discrete(data["n"])
+        return spaces.Discrete(data["n"], start=data.get("start", 0))
     if kind == "MultiDiscrete":
         return spaces.MultiDiscrete(data["nvec"])
     if kind == "MultiBinary":

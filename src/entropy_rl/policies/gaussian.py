@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 from entropy_rl import _validate
 from entropy_rl.conditionals import ClippedGaussianConditionals, GaussianConditionals
 from entropy_rl.networks import Linear, mlp, of_rows
-from entropy_rl.policies._spaces import action_dimensions, flat_rows, observation_size
+from entropy_rl.policies._spaces import action_dimensions, flat_rows, unmasked_size
 from entropy_rl.streams import Source, normal
 
 VARIANCES = ("global", "local", "product", "clipped")  # liu2020, Table 1
@@ -89,7 +89,7 @@ class GaussianPolicy(nn.Module):
         _validate.positive_integer("layers", layers)
         self.observation_space, self.action_space = observation_space, action_space
         self.d = action_dimensions(action_space)
-        size = observation_size(observation_space)
+        size = unmasked_size(observation_space)
         self.torso = mlp([size] + [hidden_size] * layers, between, activate_last=True)
         self.head = Linear(hidden_size, 2 * self.d + self.d * self.d)
         self.clipped_entropy = _validate.boolean("clipped_entropy", clipped_entropy)

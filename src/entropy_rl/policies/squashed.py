@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from entropy_rl import _validate
 from entropy_rl.conditionals import GaussianConditionals, SquashedGaussianConditionals
 from entropy_rl.networks import Linear, mlp
-from entropy_rl.policies._spaces import action_dimensions, flat_rows, observation_size
+from entropy_rl.policies._spaces import action_dimensions, flat_rows, unmasked_size
 
 LOG_STD = (-20.0, 2.0)
 _INSIDE = 1 - 1e-6
@@ -56,7 +56,7 @@ class SquashedGaussianPolicy(nn.Module):
         self.centres = tuple(((high + low) / 2).tolist())
         self.half_ranges = tuple(((high - low) / 2).tolist())
         self.bounds = tuple(low.tolist()), tuple(high.tolist())
-        size = observation_size(observation_space)
+        size = unmasked_size(observation_space)
         self.torso = mlp([size] + [hidden_size] * layers, nn.ReLU, activate_last=True)
         self.head = Linear(hidden_size, 2 * self.d)
         self.config: dict[str, Any] = {}

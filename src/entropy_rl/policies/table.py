@@ -20,7 +20,8 @@ class TablePolicy(CategoricalPolicy):
     It can represent every joint distribution over the components, in every state.
 
     Args:
-        observation_space: ``Discrete(S)``: the observation is the state's number (int64). Or a
+        observation_space: ``Discrete(S)``: the observation is the state's number (int64), from the
+            space's start on. Or a
             Dict of it and an ``"action_mask"``.
         action_space: Discrete or MultiDiscrete.
         scale: standard deviation of the initial logits, drawn from torch's global generator.
@@ -40,7 +41,7 @@ class TablePolicy(CategoricalPolicy):
         part, _ = observation_part(observation_space)
         if not isinstance(part, spaces.Discrete):
             raise _validate.fail("observation_space", "Discrete", part)
-        self.states = int(part.n)
+        self.states, self.first = int(part.n), int(part.start)
         self.logits = nn.ParameterList(
             nn.Parameter(scale * torch.randn(self.states, self.K**i, self.K)) for i in range(self.d)
         )
@@ -83,9 +84,10 @@ class TablePolicy(CategoricalPolicy):
     def start(self, obs: Observation) -> State:
         """state = (state numbers, prefix numbers, mask, i)."""
         x, mask = self._observation(obs)
-        rows = _validate.integer("obs", x).reshape(-1)
+        rows = _validate.integer("obs", x).reshape(-1) - self.first
         if rows.numel() and not (int(rows.min()) >= 0 and int(rows.max()) < self.states):
-            raise _validate.fail("obs", f"states in [0, {self.states})", rows.tolist())
+            states = f"states in [{self.first}, {self.first + self.states})"
+            raise _validate.fail("obs", states, x.reshape(-1).tolist())
         legal = self._check_legality(self._legality(mask, len(rows)))
         return rows, torch.zeros_like(rows), legal, 0
 

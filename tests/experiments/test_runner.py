@@ -10,7 +10,7 @@ import pytest
 import torch
 from small import data_files, small
 
-from entropy_rl.algorithms import Trainer, TrainingDiverged, evaluate, preset
+from entropy_rl.algorithms import ALGORITHMS, Trainer, TrainingDiverged, evaluate, preset
 from entropy_rl.algorithms.runs import load_run
 from entropy_rl.experiments import EvaluationSpec, RunSpec, Store, beginning, run_spec, runner
 from entropy_rl.experiments.checkpoint import load_checkpoint, save_checkpoint
@@ -263,3 +263,12 @@ def test_an_off_policy_run_is_resumed_and_replayed(tmp_path):
     assert np.isnan(run.curves["entropy"][1])
     assert np.isfinite(run.curves["entropy"][2:]).all()
     assert staleness(run) is None
+
+
+def test_a_process_that_does_not_know_the_algorithm_says_so(tmp_path, monkeypatch):
+    """As a worker does not that imports afresh, of a row that a script registered."""
+    monkeypatch.setitem(ALGORITHMS, "toy", ALGORITHMS["reinforce"])
+    spec = small(algorithm="toy")
+    monkeypatch.delitem(ALGORITHMS, "toy")
+    with pytest.raises(ValueError, match=r"algorithm: expected one of .*, got 'toy'"):
+        run_spec(spec, Store(tmp_path))

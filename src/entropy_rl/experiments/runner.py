@@ -19,7 +19,15 @@ from torch import nn
 
 from entropy_rl import _validate
 from entropy_rl._threads import one_thread
-from entropy_rl.algorithms import Evaluation, Trainer, TrainingDiverged, evaluate, make_trainer
+from entropy_rl.algorithms import (
+    ALGORITHMS,
+    OFF_POLICY_ALGORITHMS,
+    Evaluation,
+    Trainer,
+    TrainingDiverged,
+    evaluate,
+    make_trainer,
+)
 from entropy_rl.algorithms.evaluation import with_mode
 from entropy_rl.algorithms.runs import commit, known, processor
 from entropy_rl.distributed.learner import Learner, learner_of
@@ -56,11 +64,15 @@ def run_spec(
             or those of replicas as ``<hash>-<seed>.pt``; None for none.
 
     Raises:
-        ValueError: a configuration under which replicas cannot be stacked; workers without Ray.
+        ValueError: an algorithm that is not registered in this process (a worker imports afresh,
+            and knows what the package's own modules register); a configuration under which
+            replicas cannot be stacked; workers without Ray.
         OSError: naming the file that could not be written; a cluster that does not answer, or
             whose workers are lost one after the other.
         TrainingDiverged: its last good state is in the store, as ``<hash>.diverged.pt``.
     """
+    registered = [*ALGORITHMS, *OFF_POLICY_ALGORITHMS]
+    _validate.choice("algorithm", spec.config.algorithm, registered)
     with one_thread():
         run = _Training(spec)
         path = store.path(spec.hash, "ckpt")

@@ -227,7 +227,7 @@ class OnPolicyConfig:
 
     @property
     def baseline_passes(self) -> int:
-        """How often the baseline goes over a batch: one that remembers is told each return once."""
+        """How often the baseline goes over a batch; one that remembers is told each return once."""
         return 1 if self.baseline == "running" else self.baseline_epochs or self.epochs
 
     @property

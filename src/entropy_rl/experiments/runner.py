@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,7 @@ from torch import nn
 
 from entropy_rl import _validate
 from entropy_rl._threads import one_thread
-from entropy_rl.algorithms import (
-    ALGORITHMS,
-    OFF_POLICY_ALGORITHMS,
-    Evaluation,
-    Trainer,
-    TrainingDiverged,
-    evaluate,
-    make_trainer,
-)
+from entropy_rl.algorithms import Evaluation, Trainer, TrainingDiverged, evaluate, make_trainer
 from entropy_rl.algorithms.evaluation import with_mode
 from entropy_rl.algorithms.runs import commit, known, processor
 from entropy_rl.distributed.learner import Learner, learner_of
@@ -71,8 +64,7 @@ def run_spec(
             whose workers are lost one after the other.
         TrainingDiverged: its last good state is in the store, as ``<hash>.diverged.pt``.
     """
-    registered = [*ALGORITHMS, *OFF_POLICY_ALGORITHMS]
-    _validate.choice("algorithm", spec.config.algorithm, registered)
+    replace(spec.config)  # its checks once more: unpickled in a worker, it skipped them
     with one_thread():
         run = _Training(spec)
         path = store.path(spec.hash, "ckpt")

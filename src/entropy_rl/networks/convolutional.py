@@ -76,7 +76,7 @@ class ConvolutionalTorso(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """uint8 ``(N, channels, height, width)`` to features ``(N, hidden_size)``."""
         weight, bias = self.first.weight / 255, self.first.bias
-        x = pictures.to(weight.dtype).contiguous(memory_format=torch.channels_last)
+        x = pictures.contiguous(memory_format=torch.channels_last).to(weight.dtype)
         x = product(conv2d, x, weight, bias, stride=LAYERS[0][2]).relu_()
         x = self.third(self.second(x).relu_()).relu_()
         return self.connected(x.flatten(1)).relu_()

@@ -46,6 +46,7 @@ class Claim:
         chapter: the page of the book that treats it.
         evidence: ``"check"``, ``"run"`` or ``"none"``.
         correction: what holds instead, or the hypothesis it needs.
+        sizes: whether it says how large the differences are, so that runs are judged by that too.
     """
 
     id: str
@@ -57,11 +58,13 @@ class Claim:
     chapter: str
     evidence: str
     correction: str = ""
+    sizes: bool = False
 
     def __post_init__(self) -> None:
         _validate.choice(f"{self.id}: kind", self.kind, KINDS)
         _validate.choice(f"{self.id}: printed", self.printed, ("holds", "false", "conditional"))
         _validate.choice(f"{self.id}: evidence", self.evidence, ("check", "run", "none"))
+        _validate.boolean(f"{self.id}: sizes", self.sizes)
         if bool(self.correction) == (self.printed == "holds"):
             expected = "none for a claim that holds, one otherwise"
             raise _validate.fail(f"{self.id}: correction", expected, repr(self.correction))
@@ -75,11 +78,14 @@ class Comparison:
         verdicts: one each, as :func:`bookkit.stored.contrasts` gives them.
         says: the differences with their intervals.
         paper_scale: whether the runs are as long as the paper's.
+        sizes: of a claim that says sizes, whether each printed ratio of two means is one of those
+            that ours allow; else empty.
     """
 
     verdicts: tuple[str, ...]
     says: str
     paper_scale: bool = True
+    sizes: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         for verdict in self.verdicts:
@@ -97,15 +103,16 @@ class Comparison:
         """One of "reproduced", "partly", "undecided", "not reproduced" and "not run yet".
 
         Reproduced: every contrast is as printed, its whole interval, at the paper's scale. Partly:
-        some are and none is against it; or all are, at a smaller scale. Undecided: none is, and
-        none is against it. The rule is the same at every scale, and of signs, not of sizes.
+        some are and none is against it; or all are, at a smaller scale, or in another size than
+        the claim says. Undecided: none is, and none is against it. The rule is the same at every
+        scale, and of signs; of sizes only where the claim is of sizes.
         """
         if not self.complete:
             return NOT_RUN
         if "against" in self.verdicts:
             return "not reproduced"
         good = [verdict.startswith("as ") for verdict in self.verdicts]
-        if all(good) and self.paper_scale:
+        if all(good) and all(self.sizes) and self.paper_scale:
             return "reproduced"
         return "partly" if any(good) else "undecided"
 

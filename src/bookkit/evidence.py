@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bookkit import paths, stored
-from bookkit.claims import Comparison
+from bookkit.claims import Comparison, load
 from bookkit.stored import Results
 from entropy_rl.experiments import EXPERIMENTS, Contrast
 
@@ -105,8 +105,9 @@ def comparisons(data: Path | None = None) -> dict[str, Comparison]:
     Raises:
         ValueError: a stored run that is not as it was written.
     """
+    known = load()
     return {
-        claim: _compared(found, found.experiment.claims[claim], rows)
+        claim: _compared(found, found.experiment.claims[claim], rows, known[claim].sizes)
         for name, experiment in EXPERIMENTS.items()
         if experiment.claims
         for found in [stored.load(name, data=data)]
@@ -114,28 +115,36 @@ def comparisons(data: Path | None = None) -> dict[str, Comparison]:
     }
 
 
-def _compared(found: Results, chosen: Sequence[Contrast], rows: pd.DataFrame) -> Comparison:
+def _compared(
+    found: Results, chosen: Sequence[Contrast], rows: pd.DataFrame, by_size: bool
+) -> Comparison:
     """The differences with their intervals, or how many of the pairs are there."""
     done, planned = rows["pairs"].sum(), rows["planned"].sum()
     verdicts = tuple(rows["verdict"])
     if done < planned:
         return Comparison(verdicts, f"{done} of {planned} pairs of runs")
     printed = stored.printed_numbers(found)
-    told = []
+    told, sizes = [], []
     for contrast, row in zip(chosen, rows.itertuples(), strict=True):
         metric = _SHOWN_AS.get(contrast.metric, contrast.metric)
         means, first, second = stored.means(found, metric), contrast.first, contrast.second
         as_printed = float(printed(first, metric)[0]), float(printed(second, metric)[0])
         estimate = (row.difference, row.low, row.high)
         told.append(_Row(contrast, estimate, as_printed, (means[first], means[second])))
-    return Comparison(verdicts, _in_words(told))
+        if by_size:
+            ratio = as_printed[0] / as_printed[1]
+            alike = stored.judged(found, replace(contrast, factor=ratio, sign=0))
+            sizes.append(bool(alike["low"] <= 0 <= alike["high"]))
+    return Comparison(verdicts, _in_words(told, sizes), sizes=tuple(sizes))
 
 
-def _in_words(rows: Iterable[_Row]) -> str:
-    """The rows, and that numbers are shown beside the printed ones but not judged."""
+def _in_words(rows: Iterable[_Row], sizes: Sequence[bool] = ()) -> str:
+    """The rows, and whether the numbers beside the printed ones are judged, and how."""
     rows = list(rows)
     twice = len({row.contrast.metric for row in rows}) < len(rows)  # say of what each is
     told = "; ".join(f"{row.of()}: {row}" if twice else str(row) for row in rows)
+    if sizes:
+        return f"{told}; judged by size too: of {len(sizes)} printed ratios {sum(sizes)} fit ours"
     return f"{told}; judged by sign, not by size" if " printed, " in told else told
 
 

@@ -133,6 +133,33 @@ def test_the_numbers_behind_a_difference_are_shown_and_not_judged():
     assert "printed" not in comparisons()["liu2020.patience"].says
 
 
+@pytest.mark.parametrize(("smoothed", "fits"), [(5.6, 0), (8.7, 1)])
+def test_a_claim_of_sizes_is_judged_by_them(monkeypatch, smoothed, fits):
+    """Our lengths have a ratio of .86, rewards of 1.05; printed are .55 (or, here, .86) and 1.1."""
+    name = "zhang2018.table1.percent"
+    found = stored.load("zhang2018.table1")
+    printed = {("length", "none"): 10.1, ("reward", "none"): 3.0, ("reward", "smoothed"): 3.3}
+    printed["length", "smoothed"] = smoothed
+
+    def look_up(label, metric):
+        return printed.get((metric, dict(label).get("entropy")), "nan"), "nan"
+
+    monkeypatch.setattr(stored, "printed_numbers", lambda _: look_up)
+    counted = []
+    for metric in ("length", "reward"):
+        values = stored.table(found, metric)["values"]
+        first, second = (np.array(values["lstm", x]) for x in ("smoothed", "none"))
+        ratio = printed[metric, "smoothed"] / printed[metric, "none"]
+        low, high = stats.ttest_1samp(first - ratio * second, 0).confidence_interval()
+        counted.append(low <= 0 <= high)
+    compared = comparisons()[name]
+    assert compared.sizes == tuple(counted)
+    assert sum(counted) == fits
+    assert compared.says.endswith(f"; judged by size too: of 2 printed ratios {fits} fit ours")
+    assert compared.status == "partly"
+    assert [c.id for c in claims.load().values() if c.sizes] == [name]
+
+
 def test_agents_that_never_get_there_reproduce_nothing():
     """Ten seeds at zero less ten seeds at zero is no agreement."""
     found = comparisons()["zhang2018.table3.independent"]

@@ -14,6 +14,7 @@ from bookkit.stored._tables import (
     claims,
     contrasts,
     curves,
+    judged,
     means,
     table,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "claims",
     "contrasts",
     "curves",
+    "judged",
     "limit",
     "load",
     "means",

@@ -128,7 +128,7 @@ def contrasts(found: Results) -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.DataFrame([_judged(found, contrast) for contrast in found.experiment.contrasts])
+    return pd.DataFrame([judged(found, contrast) for contrast in found.experiment.contrasts])
 
 
 def claims(found: Results) -> dict[str, pd.DataFrame]:
@@ -136,7 +136,7 @@ def claims(found: Results) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
     return {
-        claim: pd.DataFrame([_judged(found, contrast) for contrast in chosen])
+        claim: pd.DataFrame([judged(found, contrast) for contrast in chosen])
         for claim, chosen in found.experiment.claims.items()
     }
 
@@ -196,7 +196,8 @@ def caption(found: Results) -> str:
     )
 
 
-def _judged(found: Results, contrast: Contrast) -> dict[str, Any]:
+def judged(found: Results, contrast: Contrast) -> dict[str, Any]:
+    """A row of :func:`contrasts`, of any contrast between labels of the experiment."""
     groups = found.groups.items()
     pairs = [
         next(runs for name, runs in groups if dict(name) == dict(side))

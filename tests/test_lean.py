@@ -50,3 +50,10 @@ def test_a_command_says_in_one_line_which_extra_it_lacks():
     assert done.stderr.strip() == (
         "entropy-rl: scipy: is not installed; pip install 'entropy-rl[experiments]' has it"
     )
+
+
+def test_a_kernel_does_not_wait_for_what_only_the_build_reads():
+    """It takes seconds: nbformat's schemas compile a grammar of addresses."""
+    names = "animate, claims, explore, ledger, refute, show, use_style, verify"
+    done = run(f"import sys\nsys.modules['nbformat'] = None\nfrom bookkit import {names}")
+    assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from bookkit import colophon, handover, paths
+from bookkit import colophon, handover, mime_types, paths
 
 logger = logging.getLogger(__name__)
 MUST_BE_VERIFIED = {"theorem", "proposition", "lemma", "corollary"}
@@ -55,7 +55,7 @@ def hand_over(app: Sphinx, docname: str, source: list[str]) -> None:
                     subtype="error",
                 )
     _records(app.env)[docname] = {
-        check["claim"]: check["holds"] for check in handover.outputs(twin, handover.CHECK_MIME)
+        check["claim"]: check["holds"] for check in handover.outputs(twin, mime_types.CHECK)
     }
 
 

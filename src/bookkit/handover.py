@@ -9,10 +9,7 @@ from typing import Any
 
 import nbformat
 
-CHECK_MIME = "application/vnd.bookkit.check+json"
-EXPLORE_MIME = "application/vnd.bookkit.explore+json"
-# Records for us, not for the reader: Sphinx would warn that it cannot show them.
-PRIVATE = "application/vnd.bookkit."
+from bookkit import mime_types
 
 
 class Mismatch(ValueError):
@@ -55,7 +52,7 @@ def outputs(executed: Path, mime: str) -> Iterator[dict[str, Any]]:
 def _without_records(output: Any) -> Any:
     """``output`` without what is only for us."""
     if "data" in output:
-        output.data = {k: v for k, v in output.data.items() if not k.startswith(PRIVATE)}
+        output.data = {k: v for k, v in output.data.items() if not k.startswith(mime_types.PRIVATE)}
     return output
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import html
 from typing import Any
 
-from bookkit.handover import CHECK_MIME
+from bookkit import mime_types
 from entropy_rl.checks import Check, Refutation, Result, run
 
 
@@ -60,7 +60,7 @@ def _show(result: Result, card: str, text: str) -> None:
     """Display the card, with the record beside it, and raise if the result does not hold."""
     from IPython.display import display
 
-    display({"text/html": card, "text/plain": text, CHECK_MIME: as_record(result)}, raw=True)
+    display({"text/html": card, "text/plain": text, mime_types.CHECK: as_record(result)}, raw=True)
     if not result.holds:
         raise CheckFailed(text)
 

@@ -10,8 +10,7 @@ from typing import Any
 import ipywidgets
 from IPython.display import display
 
-from bookkit import figures, paths
-from bookkit.handover import EXPLORE_MIME
+from bookkit import figures, mime_types, paths
 
 BUDGET = 1_500_000
 Draw = Callable[..., Any]
@@ -66,7 +65,7 @@ def explore(
         "bytes": weight,
         "frames": list(explorer.records.values()),
     }
-    bundle = {**explorer.widget._repr_mimebundle_(), EXPLORE_MIME: record}
+    bundle = {**explorer.widget._repr_mimebundle_(), mime_types.EXPLORE: record}
     display(bundle, raw=True)
 
 

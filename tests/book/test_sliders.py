@@ -14,7 +14,7 @@ import pytest
 from browsing import PAGES, ROOT, WIDTHS, Visit
 from playwright.sync_api import Browser, Locator, TimeoutError
 
-from bookkit import figures, handover, paths, widgets
+from bookkit import figures, handover, mime_types, paths, widgets
 
 pytestmark = pytest.mark.browser
 
@@ -40,7 +40,7 @@ def records(page: str) -> list[dict[str, Any]]:
     twin = paths.twin(ROOT, ROOT / f"{page}.ipynb")
     if not twin.is_file():
         return []
-    return list(handover.outputs(twin, handover.EXPLORE_MIME))
+    return list(handover.outputs(twin, mime_types.EXPLORE))
 
 
 def pictures(page: str) -> dict[str, str]:

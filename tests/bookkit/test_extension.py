@@ -8,7 +8,7 @@ import pytest
 from nbformat.v4 import new_output
 from tiny_book import Book
 
-from bookkit.handover import CHECK_MIME
+from bookkit import mime_types
 
 THEOREM = """# A page
 
@@ -22,7 +22,7 @@ It holds.
 
 def check(claim: str, holds: bool) -> list[Any]:
     record = {"claim": claim, "holds": holds, "kind": "check"}
-    data = {"text/html": "<p>card</p>", "text/plain": "card", CHECK_MIME: record}
+    data = {"text/html": "<p>card</p>", "text/plain": "card", mime_types.CHECK: record}
     return [new_output("display_data", data=data)]
 
 

@@ -8,7 +8,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from bookkit.handover import CHECK_MIME, Mismatch, merge
+from bookkit import mime_types
+from bookkit.handover import Mismatch, merge
 
 
 def text(*cells: nbformat.NotebookNode, **metadata: object) -> str:
@@ -45,7 +46,7 @@ def test_other_code_is_refused() -> None:
 
 def test_records_are_not_handed_over() -> None:
     cell = new_code_cell("f()")
-    cell.outputs = [new_output("display_data", data={CHECK_MIME: {}, "text/html": "card"})]
+    cell.outputs = [new_output("display_data", data={mime_types.CHECK: {}, "text/html": "card"})]
     merged = json.loads(merge(text(new_code_cell("f()")), text(cell)))
     assert list(merged["cells"][0]["outputs"][0]["data"]) == ["text/html"]
 

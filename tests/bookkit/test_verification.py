@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from bookkit import CheckFailed, refute, verify
-from bookkit.handover import CHECK_MIME
+from bookkit import CheckFailed, mime_types, refute, verify
 from entropy_rl import checks
 from entropy_rl.checks import CHECKS, Check, Control, Refutation
 
@@ -37,7 +36,7 @@ def test_a_check_that_holds(use: Any, displayed: list[Any]) -> None:
     for expected in ("Verified", "27 actions", "1 × 10<sup>−16</sup>", "entropy_rl.f", "caught"):
         assert expected in card
     assert "a &lt;wrong&gt; sign" in card
-    record = bundle[CHECK_MIME]
+    record = bundle[mime_types.CHECK]
     assert record["claim"] == "x.thm1"
     assert record["holds"] is True
     assert record["controls"] == ({"name": "a <wrong> sign", "residual": 0.5, "least": 0.1},)
@@ -54,7 +53,7 @@ def test_a_check_that_fails_is_shown_and_raises(
     use(result)
     with pytest.raises(CheckFailed, match=r"x\.thm1 does not hold"):
         verify("x.thm1")
-    assert displayed[0][CHECK_MIME]["holds"] is False
+    assert displayed[0][mime_types.CHECK]["holds"] is False
     assert "Failed" in displayed[0]["text/html"]
 
 
@@ -64,7 +63,7 @@ def test_a_refutation(use: Any, displayed: list[Any]) -> None:
     assert "Refuted" in displayed[0]["text/html"]
     assert "<p>Height &lt; 1:</p>" in displayed[0]["text/html"]
     assert "is refuted: height < 1: printed 0" in displayed[0]["text/plain"]
-    assert displayed[0][CHECK_MIME]["kind"] == "refutation"
+    assert displayed[0][mime_types.CHECK]["kind"] == "refutation"
     use(refutation(found=0.0))
     with pytest.raises(CheckFailed, match="is not refuted"):
         refute("x.thm2")

@@ -11,8 +11,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pytest
 
-from bookkit import animate, explore, widgets
-from bookkit.handover import EXPLORE_MIME
+from bookkit import animate, explore, mime_types, widgets
 
 drawn: list[tuple[Any, ...]] = []
 
@@ -72,7 +71,7 @@ def test_the_build_draws_the_whole_grid(monkeypatch: pytest.MonkeyPatch, shown: 
     ]
     assert [f["numbers"]["sum"] for f in found] == [x + y for x, y in drawn]
     assert 'aria-label="at 2.0 and 0.125"' in frames(explorer.widget)[-1]
-    record = shown[0][EXPLORE_MIME]
+    record = shown[0][mime_types.EXPLORE]
     assert record["axes"] == [["x", ["1", "2"]], ["y", ["0.5", "0.25", "0.125"]]]
     assert [f["values"] for f in record["frames"]] == [f["values"] for f in found]
     assert record["bytes"] == sum(len(f.encode()) for f in frames(explorer.widget))
@@ -118,7 +117,7 @@ def test_where_the_sliders_begin(
     if live:
         assert drawn == [(2.0, 0.25)]
     else:
-        assert shown[0][EXPLORE_MIME]["start"] == {"x": "2", "y": "0.25"}
+        assert shown[0][mime_types.EXPLORE]["start"] == {"x": "2", "y": "0.25"}
     one = static(monkeypatch, **grid, alt="at {x}", start={"y": 0.125})
     assert [s.index for s in one.sliders] == [0, 2]
 

@@ -81,6 +81,10 @@ class Trainer:
             self.critic = make_critic(env, policy, config)
         self.shared = self.baseline if isinstance(self.baseline, SharedBaseline) else None
         self.actor = LaggedActor(policy, config.lag) if config.lag else None
+        # What the policy's updates move: with a shared baseline its head too.
+        self.parameters = [*policy.parameters()]
+        if self.shared is not None:
+            self.parameters += self.shared.head.parameters()
         self.optimiser = make_optimiser(config.optimiser, self.parameters, config.learning_rate)
         self.batches = -(-config.episodes // config.batch)
         self.played = self.steps = self.updates = 0
@@ -92,12 +96,6 @@ class Trainer:
     def left(self) -> float:
         """The share of the training that is still to come, 1 at first, in whole batches."""
         return 1 - self.played / (self.batches * self.config.batch)
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """What the policy's updates move, its parameters and the head of a shared baseline."""
-        own = list[nn.Parameter](self.policy.parameters())
-        return own if self.shared is None else [*own, *self.shared.head.parameters()]
 
     @property
     def beta(self) -> float:

@@ -245,6 +245,8 @@ def staggered(env: Core[Any], act: Act, episodes: int, over: int, generator: Sou
     """
     device, streams = generator.device, len(generators(generator))
     state = env.reset(episodes, generator=generator, device=device)
+    if over == 0:
+        return state
     each = episodes // streams
     steps = (torch.arange(each, device=device) * over // each).repeat(streams)
     for t in range(int(steps.max())):

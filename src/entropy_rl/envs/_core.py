@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import (
     Any,
     ClassVar,
@@ -17,6 +18,7 @@ from typing import (
     Self,
     TypeAlias,
     TypeVar,
+    cast,
     runtime_checkable,
 )
 
@@ -182,7 +184,15 @@ def episodes_over(env: Core[Any], state: Any, outcome: Outcome) -> Tensor:
         state: after the step.
         outcome: of the step.
     """
-    return env.over(state) if isinstance(env, GoesOn) else outcome.terminated | outcome.truncated
+    if _goes_on(type(env)):
+        return cast("GoesOn", env).over(state)
+    return outcome.terminated | outcome.truncated
+
+
+@cache
+def _goes_on(kind: type[Core[Any]]) -> bool:
+    """Whether it is a :class:`GoesOn`, kept: to ask a protocol takes as long as a step."""
+    return issubclass(kind, GoesOn)
 
 
 C = TypeVar("C")

@@ -12,6 +12,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from bookkit import colophon, handover, mime_types, paths
+from bookkit.punctuation import KeepPunctuation
 
 logger = logging.getLogger(__name__)
 MUST_BE_VERIFIED = {"theorem", "proposition", "lemma", "corollary"}
@@ -110,5 +111,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-purge-doc", forget)
     app.connect("env-merge-info", merge)
     app.add_directive("colophon", colophon.Colophon)
+    app.add_transform(KeepPunctuation)
     pylogging.getLogger("sphinx.sphinx.util.docutils").addFilter(not_a_citation)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

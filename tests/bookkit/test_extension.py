@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -31,6 +32,19 @@ def test_a_page_with_its_twin_builds(book: Book, capsys: pytest.CaptureFixture[s
     book.twin({0: [new_output("execute_result", data={"text/plain": "2"}, execution_count=1)]})
     assert book.sphinx("html") == 0, capsys.readouterr().err
     assert ">2\n" in (book.root / "_build/html/book/page.html").read_text()
+
+
+def test_a_mark_stays_with_its_formula(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "As {math}`x` or ({math}`y`), so **{math}`z`**, then {math}`w` and\n{math}`v`."
+    book.write(f"# A page\n\n{text}", "1 + 1")
+    book.twin({})
+    assert book.sphinx("html") == 0, capsys.readouterr().err
+    page = (book.root / "_build/html/book/page.html").read_text()
+    assert re.findall(r'bk-kept"><span class="math[^>]*>[^<]*</span>([^<]*)</span>', page) == [
+        "),",
+        ".",
+    ]
+    assert page.count("bk-kept") == 2
 
 
 @pytest.mark.parametrize(

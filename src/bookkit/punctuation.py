@@ -1,0 +1,30 @@
+"""Keep a comma with the formula that it follows: browsers break lines between the two."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from docutils import nodes
+from sphinx.transforms import SphinxTransform
+
+MARKS = re.compile(r"[,.;:!?)\]’”]+")
+
+
+class KeepPunctuation(SphinxTransform):
+    """Put every inline formula and the marks right behind it into one box that does not wrap."""
+
+    default_priority = 880
+
+    def apply(self, **kwargs: Any) -> None:
+        """Change the document in place."""
+        for formula in list(self.document.findall(nodes.math)):
+            parent = formula.parent
+            after = formula.next_node(descend=False, siblings=True)
+            found = MARKS.match(after) if isinstance(after, nodes.Text) else None
+            if found is None:
+                continue
+            box = nodes.inline(classes=["bk-kept"])
+            parent.replace(after, nodes.Text(after[found.end() :]))
+            parent.replace(formula, box)
+            box += [formula, nodes.Text(found[0])]

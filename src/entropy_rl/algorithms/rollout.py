@@ -168,6 +168,7 @@ def play_episodes(
     cuts: list[Tensor] = []
     finals: list[tuple[Tensor, Observation]] = []
     merits: dict[str, Tensor] = {}
+    names = getattr(env, "merits", ())
     for t in range(cap):
         obs = env.observe(state)
         chain = act(obs)
@@ -182,8 +183,9 @@ def play_episodes(
         if cut.any():
             finals.append((alive[cut], env.observe(state[cut])))
         over = episodes_over(env, state, outcome)
-        for name in getattr(env, "merits", ()):
-            found = env.info(state)[name]
+        seen = env.info(state) if names else {}
+        for name in names:
+            found = seen[name]
             if continuing:
                 last = merits.get(name, torch.full((episodes,), torch.nan, device=device))
                 merits[name] = torch.where(over, found.to(last.dtype), last)

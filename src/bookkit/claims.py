@@ -65,6 +65,8 @@ class Claim:
         _validate.choice(f"{self.id}: printed", self.printed, ("holds", "false", "conditional"))
         _validate.choice(f"{self.id}: evidence", self.evidence, ("check", "run", "none"))
         _validate.boolean(f"{self.id}: sizes", self.sizes)
+        if self.sizes and self.evidence != "run":
+            raise _validate.fail(f"{self.id}: sizes", "False unless runs are judged", self.sizes)
         if bool(self.correction) == (self.printed == "holds"):
             expected = "none for a claim that holds, one otherwise"
             raise _validate.fail(f"{self.id}: correction", expected, repr(self.correction))

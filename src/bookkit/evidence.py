@@ -13,6 +13,7 @@ import numpy as np
 from bookkit import paths, stored
 from bookkit.claims import Comparison, load
 from bookkit.stored import Results
+from entropy_rl import _validate
 from entropy_rl.experiments import EXPERIMENTS, Contrast
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 # The claims of which there are smaller runs too: those of chapter 6, of the LSTM.
 SMALLER = ("zhang2018.table1.lstm", "zhang2018.table1.percent", "zhang2018.fig2")
 
-# A share is shown as the percentage that the papers print.
-_SHOWN_AS = {share: percent for percent, share in stored.PERCENT.items()}
 _NAMES = {
     "last_optimal": "share of optimal rounds",
     "last_expected": "expected reward",
@@ -64,7 +63,7 @@ class _Row:
         """The means behind a difference, the second side first: from none to smoothed, say."""
         if self.contrast.statistic != "mean" or np.isnan(self.printed).any():
             return ""
-        unit = " %" if self.contrast.metric in _SHOWN_AS else ""
+        unit = " %" if self.contrast.metric in stored.SHARES else ""
         (to, start), (to_ours, start_ours) = self.printed, self.ours
         return (
             f" ({start:.3g} to {to:.3g}{unit} printed, "
@@ -120,17 +119,26 @@ def _compared(
 ) -> Comparison:
     """The differences with their intervals, or how many of the pairs are there."""
     done, planned = rows["pairs"].sum(), rows["planned"].sum()
-    verdicts = tuple(rows["verdict"])
+    verdicts, printed = tuple(rows["verdict"]), stored.printed_numbers(found)
+    for contrast in chosen if by_size else ():
+        sides = contrast.first, contrast.second
+        if contrast.statistic != "mean" or not all(
+            float(printed(side, contrast.metric)[0]) > 0 for side in sides
+        ):
+            expected = "means of which the paper prints both, for a claim of sizes"
+            raise _validate.fail(found.experiment.name, expected, contrast.metric)
     if done < planned:
         return Comparison(verdicts, f"{done} of {planned} pairs of runs")
-    printed = stored.printed_numbers(found)
     told, sizes = [], []
     for contrast, row in zip(chosen, rows.itertuples(), strict=True):
-        metric = _SHOWN_AS.get(contrast.metric, contrast.metric)
-        means, first, second = stored.means(found, metric), contrast.first, contrast.second
-        as_printed = float(printed(first, metric)[0]), float(printed(second, metric)[0])
+        metric = stored.SHARES.get(contrast.metric, contrast.metric)  # shown as papers print it
+        sides = contrast.first, contrast.second
+        # A label is what it says, in whatever order.
+        means = {frozenset(name): mean for name, mean in stored.means(found, metric).items()}
+        ours = means[frozenset(sides[0])], means[frozenset(sides[1])]
+        as_printed = float(printed(sides[0], metric)[0]), float(printed(sides[1], metric)[0])
         estimate = (row.difference, row.low, row.high)
-        told.append(_Row(contrast, estimate, as_printed, (means[first], means[second])))
+        told.append(_Row(contrast, estimate, as_printed, ours))
         if by_size:
             ratio = as_printed[0] / as_printed[1]
             alike = stored.judged(found, replace(contrast, factor=ratio, sign=0))

@@ -25,6 +25,8 @@ class KeepPunctuation(SphinxTransform):
             if found is None:
                 continue
             box = nodes.inline(classes=["bk-kept"])
-            parent.replace(after, nodes.Text(after[found.end() :]))
-            parent.replace(formula, box)
+            # By identity: texts that read alike are equal to docutils' own replace.
+            place = next(i for i, child in enumerate(parent) if child is formula)
+            parent[place] = box
+            parent[place + 1] = nodes.Text(after[found.end() :])
             box += [formula, nodes.Text(found[0])]

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 
 from entropy_rl.algorithms import OnPolicyConfig, Trainer, evaluate
+from entropy_rl.algorithms.curves import merit_figures
 from entropy_rl.algorithms.minibatches import first_visits
 from entropy_rl.algorithms.rollout import (
     Rollout,
@@ -13,7 +14,7 @@ from entropy_rl.algorithms.rollout import (
     play_episodes,
     staggered,
 )
-from entropy_rl.envs import HuntersRabbits, Outcome, Pendulum
+from entropy_rl.envs import HuntersRabbits, Outcome, Pendulum, TeamBandit
 from entropy_rl.policies import make_policy
 
 GAME = HuntersRabbits(size=3, hunters=2)
@@ -230,3 +231,28 @@ def test_an_episode_that_goes_on_is_judged_to_its_end():
     found = evaluate(game, policy, 4, cap=20)
     assert found.lengths == (8.0,) * 4
     assert found.unfinished == 1, "cut by the environment, and not ended where a life was lost"
+
+
+def test_every_episode_that_ends_in_a_stretch_counts():
+    """Sixteen bandits of one round each, for twenty rounds: 320 figures, and not sixteen."""
+    game = TeamBandit()
+    policy = make_policy("independent", game.observation_space, game.action_space)
+    generator = torch.Generator().manual_seed(1)
+    rollout = play_episodes(
+        game, lambda obs: policy.sample(obs, generator), 16, 20, 1.0, generator, continuing=True
+    )
+    worth = game.expected_reward(rollout.chain.actions)
+    assert len(worth) == 320
+    found = merit_figures(rollout, torch.mean, {})
+    assert found["expected"].item() == pytest.approx(worth.mean().item())
+
+
+def test_a_stretch_without_an_end_repeats_the_figure_before_or_has_none():
+    game = Pendulum(max_episode_steps=8)
+    policy = make_policy("gaussian", game.observation_space, game.action_space)
+    generator = torch.Generator().manual_seed(1)
+    rollout = play_episodes(
+        game, lambda obs: policy.sample(obs, generator), 4, 5, 1.0, generator, continuing=True
+    )
+    assert merit_figures(rollout, torch.mean, {"score": [1.0, 2.0]})["score"] == 2
+    assert merit_figures(rollout, torch.mean, {})["score"].isnan()

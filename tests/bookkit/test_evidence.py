@@ -1,5 +1,6 @@
 """The statuses that rest on stored runs."""
 
+import dataclasses
 import json
 import shutil
 
@@ -13,7 +14,7 @@ from bookkit.evidence import SMALLER, at_smaller_scale, comparisons, hunters_qui
 from entropy_rl.experiments import EXPERIMENTS
 
 DATA = paths.root() / "data"
-AT_SCALE = ("zhang2018", "liu2020")  # the folders of the papers
+AT_SCALE = {x.folder for x in EXPERIMENTS.values()}
 QUICK = {
     "zhang2018.table1.lstm": "undecided",
     "zhang2018.table1.percent": "partly",
@@ -157,7 +158,29 @@ def test_a_claim_of_sizes_is_judged_by_them(monkeypatch, smoothed, fits):
     assert sum(counted) == fits
     assert compared.says.endswith(f"; judged by size too: of 2 printed ratios {fits} fit ours")
     assert compared.status == "partly"
-    assert [c.id for c in claims.load().values() if c.sizes] == [name]
+    assert claims.load()[name].sizes
+
+
+def test_sizes_need_means_that_the_paper_prints(monkeypatch):
+    """Said at once, and not when the last run is there."""
+    monkeypatch.setattr(stored, "printed_numbers", lambda _: lambda label, metric: ("nan", "nan"))
+    with pytest.raises(ValueError, match=r"zhang2018\.table1: expected means .*claim of sizes"):
+        comparisons()
+    with pytest.raises(ValueError, match="sizes: expected False unless runs are judged"):
+        dataclasses.replace(claims.load()["zhang2018.thm4"], sizes=True)
+
+
+def test_a_label_is_what_it_says_in_whatever_order(monkeypatch):
+    name, claim = "zhang2018.table3", "zhang2018.table3.independent"
+    before, declared = comparisons()[claim], EXPERIMENTS[name]
+    turned = tuple(
+        dataclasses.replace(c, first=c.first[::-1], second=c.second[::-1])
+        for c in declared.claims[claim]
+    )
+    monkeypatch.setitem(
+        EXPERIMENTS, name, dataclasses.replace(declared, contrasts=turned, claims={claim: turned})
+    )
+    assert comparisons()[claim].verdicts == before.verdicts
 
 
 def test_agents_that_never_get_there_reproduce_nothing():

@@ -30,7 +30,7 @@ COLUMNS = ("none", "smoothed", "linked")
 LENGTHS = {("none", 0): 9.0, ("none", 1): 7.0, ("smoothed", 0): 6.0, ("smoothed", 1): 5.0}
 PRINTED = """policy,entropy,metric,mean,std
 lstm,none,length,10.1,1.9
-lstm,smoothed,length,5.0,0.2
+lstm,smoothed,length,5.2,0.2
 mmdp,smoothed,length,77,7
 """
 
@@ -227,6 +227,55 @@ def test_verdicts(whole, declared, monkeypatch, sign, level, verdict):
     assert list(found["verdict"]) == [verdict]
 
 
+@pytest.mark.parametrize(
+    ("printed", "sign", "verdict"),
+    [("5.2", -1, "as printed"), ("nan", -1, "as expected"), ("5.2", 0, "as expected")],
+)
+def test_as_printed_is_what_the_paper_prints(whole, declared, monkeypatch, printed, sign, verdict):
+    path = whole / "papers" / "small_table.csv"
+    path.write_text(path.read_text().replace("5.2", printed))
+    changed = dataclasses.replace(CONTRASTS[0], sign=sign, level=0.6 if sign else 0.95)
+    monkeypatch.setitem(
+        EXPERIMENTS, NAME, dataclasses.replace(declared, contrasts=(changed,), claims={})
+    )
+    found = stored.contrasts(stored.load(NAME, data=whole))
+    assert list(found["verdict"]) == [verdict]
+
+
+def test_a_sign_that_the_paper_does_not_print_is_refused(whole):
+    """Registered: fewer steps with the bonus. Printed, here: more."""
+    path = whole / "papers" / "small_table.csv"
+    path.write_text(path.read_text().replace("5.2", "50.2"))
+    with pytest.raises(ValueError, match=r"contrast: expected the sign of what is printed, 50\.2"):
+        stored.contrasts(stored.load(NAME, data=whole))
+
+
+def test_no_registered_sign_is_against_what_is_printed():
+    for name, declared in EXPERIMENTS.items():
+        look_up = stored.printed_numbers(stored.load(name))
+        for c in declared.contrasts:
+            metric = stored.SHARES.get(c.metric, c.metric)
+            place = 1 if c.statistic == "spread" else 0
+            first, second = (float(look_up(side, metric)[place]) for side in (c.first, c.second))
+            assert not c.sign * (first - c.factor * second) < 0
+
+
+def test_a_number_in_a_label_finds_its_printed_row(whole, declared, monkeypatch):
+    named = label(hunters=2, entropy="none", seed=0)
+    tiers = {tier: {named: spec_of("none", 0)} for tier in ("quick", "paper")}
+    monkeypatch.setitem(EXPERIMENTS, NAME, Experiment(NAME, "a source", tiers))
+    path = whole / "papers" / "small_table.csv"
+    path.write_text("hunters,entropy,metric,mean,std\n2,none,length,10.1,1.9\n")
+    look_up = stored.printed_numbers(stored.load(NAME, data=whole))
+    assert look_up(label(hunters=2, entropy="none"), "length") == ("10.1", "1.9")
+    path.write_text(path.read_text() + "2,none,length,10.2,1.9\n")
+    look_up = stored.printed_numbers(stored.load(NAME, data=whole))
+    with pytest.raises(
+        ValueError, match=r"small_table\.csv: expected one row .*, got 2 of hunters=2"
+    ):
+        look_up(label(hunters=2, entropy="none"), "length")
+
+
 def test_what_is_missing_is_named_and_no_number_stands_for_it(partly):
     found = stored.load(NAME, data=partly)
     assert found.missing == (
@@ -266,7 +315,7 @@ def test_cells(partly):
         "5.0 (1 of 2 seeds)",
         "5.0 (1 of 2 seeds)",
     ]
-    assert list(shown["printed"]) == ["10.1 ± 1.9", "5.0 ± 0.2", ""]
+    assert list(shown["printed"]) == ["10.1 ± 1.9", "5.2 ± 0.2", ""]
     assert list(shown["unfinished"]) == ["2 of 8", "1 of 4", "1 of 4"]
 
 
@@ -337,12 +386,14 @@ def test_the_quick_tier_is_read_where_it_was_swept(whole):
     assert stored.load(NAME, "quick", whole, whole / "runs").missing == ()
 
 
-def test_the_build_is_told_of_a_folder_that_is_still_to_come(data, monkeypatch):
-    """The page must be made anew when the first run arrives: the folder above is listed."""
+def test_the_build_is_told_of_what_is_still_to_come(data, monkeypatch):
+    """The page must be made anew when the first run or a printed table arrives."""
     listed, healthy = [], os.listdir
     monkeypatch.setattr(os, "listdir", lambda p: listed.append(p) or healthy(p))
-    stored.load(NAME, data=data)
+    found = stored.load(NAME, data=data)
     assert listed == [data / "runs"]
+    stored.printed_numbers(found)
+    assert listed == [data / "runs", data / "papers"]
 
 
 def test_no_game_of_breakout_gives_more_than_both_walls():

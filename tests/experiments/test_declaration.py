@@ -118,6 +118,29 @@ def test_a_claim_rests_on_contrasts_of_the_experiment():
             dataclasses.replace(chosen, claims={"a.b": wrong})
 
 
+@pytest.mark.parametrize(
+    ("metric", "field"), [("greedy_reward", "greedy"), ("expected_reward", "exact")]
+)
+def test_what_is_compared_is_what_the_runs_are_evaluated_for(metric, field):
+    """Else it is noticed after the last run, whose policies are gone."""
+    chosen = small_experiment()
+    compared = (dataclasses.replace(chosen.contrasts[0], metric=metric),)
+    with pytest.raises(ValueError, match=f"contrasts: expected runs whose evaluation is '{field}'"):
+        dataclasses.replace(chosen, contrasts=compared)
+
+
+def test_runs_that_are_evaluated_for_it_may_be_compared_by_it():
+    chosen = small_experiment()
+    compared = (dataclasses.replace(chosen.contrasts[0], metric="greedy_reward"),)
+    seen = dataclasses.replace(small().evaluation, greedy=True)
+    paper = {
+        name: dataclasses.replace(spec, evaluation=seen)
+        for name, spec in chosen.tiers["paper"].items()
+    }
+    tiers = {**chosen.tiers, "paper": paper}
+    assert dataclasses.replace(chosen, tiers=tiers, contrasts=compared).contrasts == compared
+
+
 def test_a_mean_needs_two_seeds_that_both_sides_have():
     """Else the table would say "not run yet" when all has run."""
     chosen = small_experiment()

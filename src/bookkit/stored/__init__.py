@@ -4,7 +4,7 @@
 from it. A run that is missing is said to be missing: no number stands in for it.
 """
 
-from bookkit.stored._reading import PERCENT, Results, limit, load, measure, printed_numbers
+from bookkit.stored._reading import SHARES, Results, limit, load, measure, printed_numbers
 from bookkit.stored._tables import (
     NOT_RUN,
     VERDICTS,
@@ -21,7 +21,7 @@ from bookkit.stored._tables import (
 
 __all__ = [
     "NOT_RUN",
-    "PERCENT",
+    "SHARES",
     "VERDICTS",
     "Curves",
     "Results",

@@ -22,6 +22,7 @@ from entropy_rl.experiments import (
     RunSpec,
     Store,
     StoredRun,
+    describe,
     experiment,
     runs_folder,
 )
@@ -36,6 +37,7 @@ COSTS: dict[str, Callable[[StoredRun], float]] = {
 
 # What the papers print as a percentage is stored as a share.
 PERCENT = {"optimal_percent": "last_optimal"}
+SHARES = {share: percent for percent, share in PERCENT.items()}
 # Where a printed metric has another name here: Table 3 is of the end of the training.
 _PRINTED_AS = {"bandit": {"last_reward": "reward", "last_expected": "reward"}}
 # Whose printed table has the numbers of an experiment that has none of its own.
@@ -163,22 +165,19 @@ def _limits(environment: str, options: str, episodes: int, seed: int) -> dict[st
     return {}
 
 
-def printed_path(found: Results) -> Path:
-    """Where the paper's table of the experiment is, if it has one."""
-    return _path(found, found.experiment.name)
-
-
-def _path(found: Results, name: str) -> Path:
-    return found.data / "papers" / f"{name.replace('.', '_')}.csv"
-
-
 def printed_numbers(found: Results) -> Callable[[Label, str], tuple[str, str]]:
-    """What the paper prints of a label, mean and ±, by the columns that file and label share."""
+    """What the paper prints of a label, mean and ±, by the columns that file and label share.
+
+    Two rows of the file for one label and metric are a ``ValueError`` when they are looked up.
+    """
     import pandas as pd
 
     name = found.experiment.name
-    path, nothing = _path(found, _PRINTED_IN.get(name, name)), ("nan", "nan")
-    file = pd.read_csv(path, dtype=str) if path.exists() else None
+    folder, nothing = found.data / "papers", ("nan", "nan")
+    path = folder / f"{_PRINTED_IN.get(name, name).replace('.', '_')}.csv"
+    # Listed, not looked for: so an execution depends on a table that is still to come.
+    there = folder.is_dir() and path.name in os.listdir(folder)
+    file = pd.read_csv(path, dtype=str) if there else None
 
     def look_up(name: Label, metric: str) -> tuple[str, str]:
         if file is None:
@@ -187,9 +186,12 @@ def printed_numbers(found: Results) -> Callable[[Label, str], tuple[str, str]]:
         chosen = file["metric"] == names.get(metric, metric)
         for key, value in name:
             if key in file.columns:
-                chosen &= file[key] == value
+                chosen &= file[key] == str(value)
         rows = file.loc[chosen, ["mean", "std"]]
-        return tuple(rows.iloc[0]) if len(rows) == 1 else nothing
+        if len(rows) > 1:
+            got = f"{len(rows)} of {describe(name)}, {metric}"
+            raise _validate.fail(str(path), "one row a label and metric", got)
+        return tuple(rows.iloc[0]) if len(rows) else nothing
 
     return look_up
 

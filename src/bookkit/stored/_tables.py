@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bookkit.stored._reading import Results, limit, measure, printed_numbers, printed_path, spec_of
+from bookkit.stored._reading import SHARES, Results, limit, measure, printed_numbers, spec_of
 from entropy_rl import _validate
 from entropy_rl.experiments import Contrast, Label, Seed, StoredRun, describe, interval
 
@@ -200,7 +200,7 @@ def judged(found: Results, contrast: Contrast) -> dict[str, Any]:
     """A row of :func:`contrasts`, of any contrast between labels of the experiment."""
     groups = found.groups.items()
     pairs = [
-        next(runs for name, runs in groups if dict(name) == dict(side))
+        next((runs for name, runs in groups if dict(name) == dict(side)), {})
         for side in (contrast.first, contrast.second)
     ]
     both = [(seed, a, pairs[1][seed]) for seed, a in pairs[0].items() if seed in pairs[1]]
@@ -213,7 +213,7 @@ def judged(found: Results, contrast: Contrast) -> dict[str, Any]:
         )
         verdict = contrast.verdict(*estimate[1:])
         if verdict == "expected":
-            verdict = "as printed" if printed_path(found).exists() else "as expected"
+            verdict = "as printed" if _is_printed(found, contrast) else "as expected"
     return {
         "metric": contrast.metric,
         "statistic": contrast.statistic,
@@ -226,6 +226,27 @@ def judged(found: Results, contrast: Contrast) -> dict[str, Any]:
         "planned": len(both),
         "verdict": verdict,
     }
+
+
+def _is_printed(found: Results, contrast: Contrast) -> bool:
+    """Whether the paper prints the difference that was expected.
+
+    Raises:
+        ValueError: it prints the opposite, so that what was registered is a slip.
+    """
+    if contrast.sign == 0:  # the paper's text may see none where its numbers differ
+        return False
+    metric = SHARES.get(contrast.metric, contrast.metric)
+    look_up, spread = printed_numbers(found), contrast.statistic == "spread"
+    first, second = (
+        float(look_up(side, metric)[spread]) for side in (contrast.first, contrast.second)
+    )
+    difference = contrast.sign * (first - contrast.factor * second)
+    if difference <= 0:
+        expected = f"the sign of what is printed, {first:g} and {contrast.factor:g} · {second:g}"
+        got = f"{contrast.sign:+d} for {describe(contrast.first)}, {contrast.metric}"
+        raise _validate.fail("contrast", expected, got)
+    return difference > 0
 
 
 def _ours(row: Any, digits: int) -> str:

@@ -46,11 +46,13 @@ def merit_figures(
     found = {}
     for name, merit in rollout.merits.items():
         ended = merit.double()
-        if rollout.running is not None:  # stretches: some may have seen no end
+        if rollout.running is not None:  # stretches: each may have seen any number of ends
             there = ~ended.isnan()
             if there.any():
                 ended = ended[there]
             elif name in before:
                 ended = ended.new_tensor(before[name][-1:]).flatten()
+            else:
+                ended = ended[:, 0]
         found[name] = mean(ended)
     return found

@@ -253,6 +253,6 @@ def _target_entropy(policy: Any, config: OffPolicyConfig) -> float | None:
             raise _validate.fail("target_entropy", f"less than {most:.4g}, a uniform's", given)
         return given
     if half_ranges is None:
-        expected = "a number, for a policy whose actions have no bounds"
+        expected = "a number, for a policy that is not a squashed Gaussian"
         raise _validate.fail("target_entropy", expected, None)
     return sum(math.log(s) - 1.0 for s in half_ranges)

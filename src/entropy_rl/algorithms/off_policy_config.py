@@ -33,7 +33,7 @@ class OffPolicyConfig:
         target_entropy: H̄, nats, of actions in their own units. None: for a squashed Gaussian what
             Haarnoja et al. (2018b) advise, -d for actions in [-1, 1], which is -d + Σᵢ log sᵢ for
             the half-ranges sᵢ. Only where the row moves the temperature.
-        updates_per_step: > 0, of an environment step; rounded to whole updates a batch, ≥ 1.
+        updates_per_step: > 0, of an environment step; a whole number of updates a batch.
         learning_starts: transitions before the first update, at least one and at most those of the
             training. Until then the first policy acts.
         capacity: transitions that are remembered, ≥ 1.
@@ -93,6 +93,12 @@ class OffPolicyConfig:
             "temperature_learning_rate",
         ):  # fmt: skip
             _validate.above(name, getattr(self, name), 0.0)
+        steps = self.batch * self.cap
+        if abs(self.updates_per_step * steps - self.updates_per_batch) > 1e-9 * steps or (
+            self.updates_per_batch == 0
+        ):
+            expected = f"a multiple of 1/{steps}: a batch has batch · cap = {steps} steps"
+            raise _validate.fail("updates_per_step", expected, self.updates_per_step)
         if self.target_entropy is not None:
             _validate.number("target_entropy", self.target_entropy)
             if TEMPERATURES[self.row.temperature] is None:  # nothing reads it
@@ -113,4 +119,4 @@ class OffPolicyConfig:
     @property
     def updates_per_batch(self) -> int:
         """Updates after each batch that is learnt from."""
-        return max(1, round(self.updates_per_step * self.batch * self.cap))
+        return round(self.updates_per_step * self.batch * self.cap)

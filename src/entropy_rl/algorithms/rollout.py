@@ -39,7 +39,7 @@ class Rollout:
         final_order: their places in ``cut.nonzero()``, ``(C,)``; None if they are in its order.
         version: how many updates the policy that acted had made.
         merits: the environment's figures of merit at the end of each episode, each ``(B,)``; of a
-            stretch at the end of its last one, NaN if none ended in it.
+            stretch ``(B, T)``, NaN where none ended with the step.
         running: what goes on after the last step, or None.
         detached: whether ``chain`` is without the graph of its sampling even if the configuration
             keeps it: another process has played.
@@ -168,6 +168,7 @@ def play_episodes(
     cuts: list[Tensor] = []
     finals: list[tuple[Tensor, Observation]] = []
     merits: dict[str, Tensor] = {}
+    ended: dict[str, list[Tensor]] = {}
     names = getattr(env, "merits", ())
     for t in range(cap):
         obs = env.observe(state)
@@ -187,8 +188,7 @@ def play_episodes(
         for name in names:
             found = seen[name]
             if continuing:
-                last = merits.get(name, torch.full((episodes,), torch.nan, device=device))
-                merits[name] = torch.where(over, found.to(last.dtype), last)
+                ended.setdefault(name, []).append(found.float().masked_fill(~over, torch.nan))
             else:
                 before = merits.setdefault(name, found.new_zeros(episodes))
                 before.index_copy_(0, alive, found)
@@ -205,6 +205,7 @@ def play_episodes(
             state, alive = state[going], alive[going]
             if not len(alive):
                 break
+    merits.update((name, torch.stack(rows, 1)) for name, rows in ended.items())
     time = torch.cat([torch.full_like(rows, t) for t, rows in enumerate(columns)])
     episode = torch.cat(columns)
 

@@ -27,6 +27,10 @@ def describe(name: Label) -> str:
     return " ".join(f"{key}={value}" for key, value in name)
 
 
+# What an evaluation has only if the spec asks for it.
+_SEEN_BY = {"greedy_reward": "greedy", "expected_reward": "exact"}
+
+
 @dataclass(frozen=True)
 class Contrast:
     """A comparison that was registered before the sweep, of the runs of two labels.
@@ -170,8 +174,9 @@ class Experiment:
         claims: the contrasts on which a claim of ``data/claims.yml`` rests, by its name.
 
     Raises:
-        ValueError: a name without a dot, a tier that is missing, a contrast of no label, a claim
-            that rests on nothing or on what is no contrast of the experiment.
+        ValueError: a name without a dot, a tier that is missing, a contrast of no label or of
+            what its runs are not evaluated for, a claim that rests on nothing or on what is no
+            contrast of the experiment.
     """
 
     name: str
@@ -194,6 +199,11 @@ class Experiment:
                 if not self.seeds("paper", side):
                     raise _validate.fail("contrasts", "labels of the experiment", describe(side))
             first, second = (self.seeds("paper", x) for x in (contrast.first, contrast.second))
+            needs = _SEEN_BY.get(contrast.metric)
+            seen = [spec.evaluation for side in (first, second) for spec in side.values()]
+            if needs and not all(getattr(evaluation, needs) for evaluation in seen):
+                expected = f"runs whose evaluation is {needs!r}, for {contrast.metric!r}"
+                raise _validate.fail("contrasts", expected, describe(contrast.first))
             if contrast.statistic == "mean" and len(first.keys() & second.keys()) < 2:
                 pair = f"{describe(contrast.first)}, {describe(contrast.second)}"
                 raise _validate.fail("contrasts", "two seeds or more that both sides have", pair)

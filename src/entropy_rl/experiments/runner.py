@@ -71,7 +71,7 @@ def run_spec(
         if path.exists():
             try:
                 run.load(load_checkpoint(path, spec))
-            except (ValueError, KeyError, RuntimeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
                 run = _Training(spec)  # what is half loaded is no beginning
                 refused = isinstance(error, ValueError)
                 run.begun_anew = str(error) if refused else f"{path}: of another version: {error}"

@@ -81,6 +81,7 @@ def is_fresh(book: Path, notebook: Path, parameters: Mapping[str, Any] | None = 
 def _run(book: Path, notebook: Path, parameters: dict[str, Any]) -> str | None:
     """Execute one notebook in this process; the complaint, if it failed."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     from bookkit.engine import ENGINE, register
@@ -113,6 +114,8 @@ def _run(book: Path, notebook: Path, parameters: dict[str, Any]) -> str | None:
             )
         except PapermillExecutionError as error:
             return f"{name}, cell {error.cell_index}: {ANSI.sub('', str(error)).strip()}"
+        except DeadKernelError as error:
+            return f"{name}: {error} (killed, perhaps for want of memory)"
         seconds = done.metadata.papermill["duration"]
         _commit(book, notebook, parameters, part, depends, seconds, before)
     return None

@@ -142,10 +142,17 @@ def test_an_execution_is_papermills_from_the_root(
     assert issubclass(Client, PapermillNotebookClient)
 
 
-def test_a_failing_cell_is_reported_and_leaves_no_twin(book: Book) -> None:
-    book.write("# A page", "1 + 1", "raise KeyError('lost')")
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("raise KeyError('lost')", r"book/page.ipynb, cell 2.*(?s:.*)KeyError: 'lost'"),
+        ("import os\nos._exit(1)", r"book/page.ipynb: Kernel died"),
+    ],
+)
+def test_a_failing_cell_is_reported_and_leaves_no_twin(book: Book, cell: str, said: str) -> None:
+    book.write("# A page", "1 + 1", cell)
     good = book.write("# A page", "1 + 1", to=book.root / "book" / "good.ipynb")
-    with pytest.raises(ExecutionFailed, match=r"book/page.ipynb, cell 2.*(?s:.*)KeyError: 'lost'"):
+    with pytest.raises(ExecutionFailed, match=said):
         execute(book.root, [book.notebook, good])
     assert not paths.twin(book.root, book.notebook).exists()
     assert not is_fresh(book.root, book.notebook)

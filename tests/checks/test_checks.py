@@ -140,7 +140,8 @@ def test_a_check_without_controls_is_refused():
 def test_a_refutation_needs_a_difference():
     assert Refutation("a.claim", "w", printed=0.0, found=0.7, least=1e-3).holds
     assert not Refutation("a.claim", "w", printed=0.0, found=1e-4, least=1e-3).holds
-    assert not Refutation("a.claim", "w", printed=0.0, found=math.nan, least=1e-3).holds
+    for value in (math.nan, math.inf):
+        assert not Refutation("a.claim", "w", printed=0.0, found=value, least=1e-3).holds
 
 
 def test_one_function_a_claim(monkeypatch):

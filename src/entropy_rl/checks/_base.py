@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -87,8 +88,8 @@ class Refutation:
 
     @property
     def holds(self) -> bool:
-        """Whether the counterexample does refute."""
-        return abs(self.printed - self.found) > self.least
+        """Whether the counterexample does refute; an overflow refutes nothing."""
+        return self.least < abs(self.printed - self.found) < math.inf
 
 
 Result = Check | Refutation

@@ -12,7 +12,7 @@ MARKS = re.compile(r"[,.;:!?)\]’”]+")
 
 
 class KeepPunctuation(SphinxTransform):
-    """Put every inline formula and the marks right behind it into one box that does not wrap."""
+    """Put a paragraph's formulas, with the marks right behind them, into boxes that do not wrap."""
 
     default_priority = 880
 
@@ -22,7 +22,8 @@ class KeepPunctuation(SphinxTransform):
             parent = formula.parent
             after = formula.next_node(descend=False, siblings=True)
             found = MARKS.match(after) if isinstance(after, nodes.Text) else None
-            if found is None:
+            # Titles are sphinx-proof's to make: it puts them in parentheses.
+            if found is None or not isinstance(parent, nodes.paragraph):
                 continue
             box = nodes.inline(classes=["bk-kept"])
             # By identity: texts that read alike are equal to docutils' own replace.

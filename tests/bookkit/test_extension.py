@@ -35,8 +35,8 @@ def test_a_page_with_its_twin_builds(book: Book, capsys: pytest.CaptureFixture[s
 
 
 def test_a_mark_stays_with_its_formula(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
-    text = "## A title ({math}`u`)\n\nAs {math}`x` or ({math}`y`), so **{math}`z`**, *then*, {math}`w` and\n{math}`v`."
-    book.write(f"# A page\n\n{text}", "1 + 1")
+    text = "As {math}`x` or ({math}`y`), so **{math}`z`**, *then*, {math}`w` and\n{math}`v`."
+    book.write(f"# A page\n\n## A title ({{math}}`u`)\n\n{text}", "1 + 1")
     book.twin({})
     assert book.sphinx("html") == 0, capsys.readouterr().err
     page = (book.root / "_build/html/book/page.html").read_text()

@@ -121,9 +121,9 @@ def _compared(
     done, planned = rows["pairs"].sum(), rows["planned"].sum()
     verdicts, printed = tuple(rows["verdict"]), stored.printed_numbers(found)
     for contrast in chosen if by_size else ():
-        sides = contrast.first, contrast.second
+        metric = stored.SHARES.get(contrast.metric, contrast.metric)
         if contrast.statistic != "mean" or not all(
-            float(printed(side, contrast.metric)[0]) > 0 for side in sides
+            float(printed(side, metric)[0]) > 0 for side in (contrast.first, contrast.second)
         ):
             expected = "means of which the paper prints both, for a claim of sizes"
             raise _validate.fail(found.experiment.name, expected, contrast.metric)

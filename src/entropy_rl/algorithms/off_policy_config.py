@@ -94,9 +94,8 @@ class OffPolicyConfig:
         ):  # fmt: skip
             _validate.above(name, getattr(self, name), 0.0)
         steps = self.batch * self.cap
-        if abs(self.updates_per_step * steps - self.updates_per_batch) > 1e-9 * steps or (
-            self.updates_per_batch == 0
-        ):
+        updates = self.updates_per_step * steps
+        if abs(updates - max(1, round(updates))) > 1e-9 * steps:
             expected = f"a multiple of 1/{steps}: a batch has batch · cap = {steps} steps"
             raise _validate.fail("updates_per_step", expected, self.updates_per_step)
         if self.target_entropy is not None:

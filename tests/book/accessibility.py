@@ -28,6 +28,7 @@ A_FEW_OF_EACH_LOOK = """(few) => {
     }
     return behind.get(box);
   };
+  document.querySelectorAll("[data-look]").forEach((box) => delete box.dataset.look);
   const isText = (node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim();
   for (const box of document.querySelectorAll("body *")) {
     if (![...box.childNodes].some(isText) || !box.getClientRects().length) continue;
@@ -49,20 +50,21 @@ WITHOUT_TOKENS = """() => {
 }"""
 
 
-def serious(page: Page, colours: bool = True) -> list[str]:
-    """The violations that are serious or critical, in words; the page is changed by looking.
+def faint(page: Page) -> list[str]:
+    """The texts that do not stand out from what is behind them, as the page is coloured now."""
+    page.evaluate(WITHOUT_STROKES)
+    page.evaluate(A_FEW_OF_EACH_LOOK, FEW)
+    return _violations(page, "[data-look]", {"runOnly": [COLOURS]})
 
-    Args:
-        page: As the reader sees it.
-        colours: Whether also to look at the contrast of every text.
+
+def serious(page: Page) -> list[str]:
+    """The violations that are serious or critical, other than of colours, in words.
+
+    The page's code has no tokens any more afterwards, which is to be looked at before.
     """
     page.evaluate(WITHOUT_STROKES)
-    found = []
-    if colours:
-        page.evaluate(A_FEW_OF_EACH_LOOK, FEW)
-        found += _violations(page, "[data-look]", {"runOnly": [COLOURS]})
     page.evaluate(WITHOUT_TOKENS)
-    return found + _violations(page, None, {"rules": {COLOURS: {"enabled": False}}})
+    return _violations(page, None, {"rules": {COLOURS: {"enabled": False}}})
 
 
 def _violations(page: Page, context: str | None, options: dict[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page, Route
 
@@ -12,9 +12,8 @@ from bookkit import paths
 
 ROOT = paths.root(Path(__file__).parent)
 PAGES = [p.relative_to(ROOT).with_suffix("").as_posix() for p in paths.documents(ROOT)]
-SCREENSHOTS = ROOT / "_build" / "screenshots"
+Scheme = Literal["light", "dark"]
 WIDTHS = {"desktop": 1280, "phone": 390}
-SCHEMES = ("light", "dark")
 
 
 @dataclass
@@ -26,11 +25,11 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
 
     @classmethod
-    def pay(cls, browser: Browser, base: str, name: str, scheme: str, width: int) -> Visit:
+    def pay(cls, browser: Browser, base: str, name: str, scheme: Scheme, width: int) -> Visit:
         """Open page ``name`` below ``base`` and wait until it has settled."""
         context = browser.new_context(
             viewport={"width": width, "height": 900},
-            color_scheme=scheme,  # type: ignore[arg-type]
+            color_scheme=scheme,
             reduced_motion="reduce",
         )
         visit = cls(context.new_page())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from accessibility import serious
+from accessibility import faint, serious
 from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
@@ -66,16 +66,22 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.mark.parametrize(("body", "rule"), FAULTS.values(), ids=FAULTS)
 def test_what_keeps_a_reader_out_is_found(page: Page, body: str, rule: str) -> None:
     page.set_content(PAGE.format(body))
-    found = serious(page)
+    found = [*faint(page), *serious(page)]
     assert found
     assert all(one.startswith(f"{rule}: ") for one in found), found
 
 
 def test_what_keeps_nobody_out_is_not(page: Page) -> None:
     page.set_content(PAGE.format(f"{FINE}<p class='big'>Read</p>"))
+    assert faint(page) == []
     assert serious(page) == []
 
 
-def test_colours_can_be_left_aside(page: Page) -> None:
-    page.set_content(PAGE.format(FAULTS["a colour"][0]))
-    assert serious(page, colours=False) == []
+def test_colours_are_looked_at_anew(page: Page) -> None:
+    """What stands out on white does not at night, nor the other way round."""
+    page.set_content(PAGE.format(f"{FINE}{FINE}"))
+    assert faint(page) == []
+    page.evaluate("document.body.style.background = '#113'")
+    assert faint(page) != []
+    page.evaluate("document.body.style.background = '#fff'")
+    assert faint(page) == []

@@ -4,8 +4,8 @@ from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
 
 # One server serves every test of a pytest process, so that it may know no test's package. (An
-# optimiser imports torch._dynamo at its first step.)
-PRELOAD = ["gymnasium", "hypothesis", "pytest", "scipy.stats", "torch", "torch._dynamo"]
+# optimiser imports torch._dynamo at its first step; nbformat has a grammar compiled, for seconds.)
+PRELOAD = ["gymnasium", "hypothesis", "nbformat", "pytest", "scipy.stats", "torch", "torch._dynamo"]
 
 
 def forkserver() -> ForkServerContext:

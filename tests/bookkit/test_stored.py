@@ -188,6 +188,17 @@ def test_the_table_of_the_bandit_has_the_printed_names_of_its_end():
         assert stored.table(found, metric).loc[at]["printed"] == 35.9
 
 
+def test_a_seed_of_a_stacked_run_has_its_own_numbers():
+    """The stored Table 3, ten seeds a run: the sidecar has a list, in the order of the seeds."""
+    seen = set()
+    for runs in stored.load("zhang2018.table3").groups.values():
+        (record,) = {run.spec.hash: run.record for run in runs.values()}.values()
+        for (seed, run), evaluated in zip(runs.items(), record["evaluation"], strict=True):
+            assert stored.measure(run, "expected_reward", seed) == evaluated["expected_reward"]
+            seen.add(evaluated["expected_reward"])
+    assert len(seen) > 16
+
+
 def test_costs_come_from_the_sidecar(whole):
     """Two CPU-seconds for 40 episodes and 1,000 steps."""
     found = stored.load(NAME, data=whole)

@@ -1,5 +1,6 @@
-"""What a child process does: run the given tests on one copy of the package."""
+"""What a child process does: run the given tests on one copy of the packages."""
 
+import importlib
 import os
 import sys
 from multiprocessing.connection import Connection
@@ -26,7 +27,14 @@ class Verdict:
         return report
 
 
-def judge(root: Path, source: Path, tests: tuple[str, ...], log: Path, sender: Connection) -> None:
+def judge(
+    root: Path,
+    source: Path,
+    packages: tuple[str, ...],
+    tests: tuple[str, ...],
+    log: Path,
+    sender: Connection,
+) -> None:
     """Send the outcome of every test; what pytest prints goes to ``log``."""
     for descriptor in (1, 2):
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
@@ -36,11 +44,10 @@ def judge(root: Path, source: Path, tests: tuple[str, ...], log: Path, sender: C
         del os.environ[name]
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(source))
-    import entropy_rl  # only now: the copy must be the one that is found
-
-    found = Path(entropy_rl.__file__).resolve().parents[1]
-    if found != source.resolve():
-        raise ImportError(f"imported {found}, not {source}")
+    for name in packages:  # only now: the copy must be the one that is found
+        found = Path(importlib.import_module(name).__file__).resolve().parents[1]
+        if found != source.resolve():
+            raise ImportError(f"imported {found / name}, not that of {source}")
     verdict = Verdict()
     pytest.main(["-q", "-p", "no:cacheprovider", "--tb=short", *tests], plugins=[verdict])
     sender.send(verdict.outcomes)

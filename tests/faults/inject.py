@@ -1,4 +1,4 @@
-"""Put one fault at a time into a copy of the package and see which tests go red.
+"""Put one fault at a time into a copy of the packages and see which tests go red.
 
 ``PYTHONPATH=tests python tests/faults/inject.py`` prints the list of faults and what caught each.
 """
@@ -8,21 +8,26 @@ import tempfile
 from pathlib import Path
 
 from child import judge
-from table import FAULTS, Fault
+from table import FAULTS as OF_THE_PACKAGE
+from table import Fault
+from table_of_the_book import FAULTS as OF_THE_BOOK
 
 from forked import forkserver
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "src" / "entropy_rl"
+PACKAGES = ("entropy_rl", "bookkit")
 LIMIT = 850
+FAULTS = (*OF_THE_PACKAGE, *OF_THE_BOOK)
 
 
-def copy_package(folder: Path, fault: Fault | None = None) -> Path:
-    """A folder to put on the path, with the package in it, ``fault`` included."""
+def copy_packages(folder: Path, fault: Fault | None = None) -> Path:
+    """A folder to put on the path, with the packages in it, ``fault`` included."""
     source = folder / "src"
-    shutil.copytree(PACKAGE, source / "entropy_rl", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "src" / name, source / name, ignore=ignored)
     if fault is not None:
-        file = source / "entropy_rl" / fault.file
+        file = source / fault.file
         text = file.read_text(encoding="utf-8")
         found = text.count(fault.original)
         if found != 1:
@@ -32,11 +37,11 @@ def copy_package(folder: Path, fault: Fault | None = None) -> Path:
 
 
 def run(source: Path, tests: tuple[str, ...]) -> dict[str, str]:
-    """The outcome of every test, run in a process of its own on the package in ``source``."""
+    """The outcome of every test, run in a process of its own on the packages in ``source``."""
     context = forkserver()
     verdict, sender = context.Pipe(duplex=False)
     log = source.with_name("log")
-    process = context.Process(target=judge, args=(ROOT, source, tests, log, sender))
+    process = context.Process(target=judge, args=(ROOT, source, PACKAGES, tests, log, sender))
     process.start()
     sender.close()
     try:
@@ -53,7 +58,7 @@ def run(source: Path, tests: tuple[str, ...]) -> dict[str, str]:
 def red(fault: Fault) -> dict[str, list[str]]:
     """For each test that should catch the fault, its cases that failed on an assertion."""
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = run(copy_package(Path(folder), fault), fault.caught_by)
+        outcomes = run(copy_packages(Path(folder), fault), fault.caught_by)
     return {
         test: [case for case, outcome in outcomes.items() if of(case, test) and outcome == "failed"]
         for test in fault.caught_by

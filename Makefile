@@ -1,4 +1,4 @@
-# The verbs a person types. Each is one line over `python -m bookkit …` or pytest, so that a machine
+# The verbs a person types. Each is a line or three that can be typed as well, so that a machine
 # without make has them too. The first use of any of them makes the virtualenv.
 
 VENV ?= .venv

@@ -7,10 +7,9 @@ import math
 import torch
 from gymnasium import spaces
 
-from entropy_rl.checks._base import Check, Refutation, checks
+from entropy_rl.checks._base import Check, checks
 from entropy_rl.checks._cases import gradient_cases, sums_after
 from entropy_rl.checks._enumerate import (
-    LEAST,
     TOLERANCE,
     control,
     every_action,
@@ -247,35 +246,47 @@ def unbiased_gradient_mean() -> Check:
 
 
 @checks("farl2020.grad")
-def smoothed_gradient() -> Refutation:
-    """§4.1, on-policy "does not cause any issue": the value is right, its gradient is not.
+def smoothed_gradient() -> Check:
+    """§4.1, on-policy: the value Σᵢ H⁽ⁱ⁾ is right, and its gradient needs Theorem 4 besides.
 
     d = K = 2; p(a₁) = (½, ½), a₂ = 0 after a₁ = 0 and uniform after a₁ = 1, so that
-    H = h(p) + p log 2 with p = p(a₁ = 1). By the logit of a₁ = 1 the true derivative at ½ is
-    h'(½)/4 + log 2/4 = log 2/4; the mean derivative of Σᵢ H⁽ⁱ⁾ is h'(½)/4 = 0, since it forgets
-    that a₁ decides how much entropy is still to come. Theorem 4 of zhang2018 supplies it.
+    H = h(p) + p log 2 with p = p(a₁ = 1). The mean of the sum is H; by the logit of a₁ = 1 the
+    derivative at ½ is h'(½)/4 + log 2/4 = log 2/4, of the mean of Theorem 4's surrogate too.
+    Controls: the mean derivative of the sum as it stands, h'(½)/4 = 0, since it forgets that a₁
+    decides how much entropy is still to come; the sum over actions of an older policy.
     """
     policy = tables([0.5, 0.5], [[1.0, 0.0], [0.5, 0.5]])
     first = policy.logits[0]
     chain = every_action(policy, STATE)
+    p, sums = probabilities(chain), chain.entropies.detach().sum(-1)
 
     def derivative(surrogate: torch.Tensor) -> float:
-        scalar = (probabilities(chain) * surrogate).sum()
+        scalar = (p * surrogate).sum()
         return float(torch.autograd.grad(scalar, first, retain_graph=True)[0][0, 0, 1])
 
-    repaired = derivative(unbiased_gradient(chain).surrogate)
-    return Refutation(
+    entropy, slope = 1.5 * math.log(2), 0.25 * math.log(2)
+    stale = torch.where(chain.actions[:, 0] == 1, 0.8, 0.2) * p / 0.5
+    residual = largest(
+        abs(float(p.detach() @ sums) - entropy),
+        abs(derivative(unbiased_gradient(chain).surrogate) - slope),
+        abs(derivative(exact(policy, STATE).surrogate.expand(len(chain.actions))) - slope),
+    )
+    return Check(
         "farl2020.grad",
-        witness="d = K = 2, p(a₁) = (½, ½), p(·|0) = (1, 0), p(·|1) = (½, ½): by the logit of "
-        "a₁ = 1 the on-policy regulariser's mean derivative is 0, the entropy's is "
-        f"¼ log 2 = {math.log(2) / 4:.4f} (and so is Theorem 4's: {repaired:.4f})",
-        printed=derivative(smoothed(chain).surrogate),
-        found=derivative(exact(policy, STATE).surrogate.expand(len(chain.actions))),
-        least=LEAST,
-        functions=(
+        residual,
+        TOLERANCE,
+        (
+            control(
+                "the sum differentiated as it stands",
+                [abs(derivative(smoothed(chain).surrogate) - slope)],
+            ),
+            control("actions of an older policy", [abs(float(stale.detach() @ sums) - entropy)]),
+        ),
+        (
             "entropy_rl.estimators.smoothed",
             "entropy_rl.estimators.exact",
             "entropy_rl.estimators.unbiased_gradient",
         ),
-        quantity="derivative of the entropy by the logit of a₁ = 1",
+        "d = K = 2, p(a₁) = (½, ½), p(·|0) = (1, 0), p(·|1) = (½, ½), by hand: the mean of the sum "
+        "is 3/2 log 2, and by the logit of a₁ = 1 the derivative ¼ log 2, Theorem 4's too",
     )

@@ -52,6 +52,21 @@ def test_a_command_says_in_one_line_which_extra_it_lacks():
     )
 
 
+def test_an_extra_that_a_library_names_is_the_one_that_is_told():
+    code = (
+        "from entropy_rl.cli import main\nimport entropy_rl.cli as cli\n"
+        "def lacks(self):\n"
+        "    told = \"pictures need ale-py: pip install 'entropy-rl[atari]'\"\n"
+        "    raise ModuleNotFoundError(told, name='ale_py')\n"
+        "cli.List.run = lacks\nsys.exit(main(['list']))"
+    )
+    done = run("import sys\n" + code)
+    assert done.returncode == 2, done.stderr
+    assert (
+        done.stderr.strip() == "entropy-rl: pictures need ale-py: pip install 'entropy-rl[atari]'"
+    )
+
+
 def test_a_kernel_does_not_wait_for_what_only_the_build_reads():
     """It takes seconds: nbformat's schemas compile a grammar of addresses."""
     names = "animate, claims, explore, ledger, refute, show, use_style, verify"

@@ -10,7 +10,7 @@ from hypothesis import given
 from scipy.stats import chisquare
 
 from entropy_rl.policies import TablePolicy, make_policy
-from entropy_rl.stepwise import prefix_tree, teacher_force, tree_entropy
+from entropy_rl.stepwise import beam_search, prefix_tree, sample, teacher_force, tree_entropy
 from enumeration import (
     CATEGORICAL,
     F64,
@@ -250,3 +250,82 @@ def test_levels_say_where_each_prefix_comes_from():
         expected = torch.cartesian_prod(*[torch.arange(3)] * i).reshape(3**i, i) if i else paths
         assert torch.equal(paths, expected)
         assert torch.allclose(log_probs, policy.logits[i][0].log_softmax(-1), atol=1e-14)
+
+
+# --- a policy of somebody else's -----------------------------------------------------------------
+
+
+class Own:
+    """Logits out of a table by the component before; ``spoil`` is what is wrong with them."""
+
+    d, K = 3, 4
+
+    def __init__(self, spoil):
+        self.table = torch.randn(5, 4, generator=seeded(0), dtype=F64)
+        self.spoil = spoil
+
+    def batch_shape(self, obs):
+        return obs.shape
+
+    def start(self, obs):
+        # Nested, with an entry that is no tensor.
+        return ((obs.flatten(), (obs.flatten(),)), 0)
+
+    def step(self, state, previous):
+        (rows, (same,)), i = state
+        assert torch.equal(rows, same)
+        before = torch.full_like(rows, 4) if previous is None else previous
+        return self.spoil(self.table[before]), None, ((rows, (same,)), i + 1)
+
+
+def log_softmax(x):
+    return x.log_softmax(-1)
+
+
+def test_a_policy_of_ones_own_with_a_nested_state():
+    own, obs = Own(log_softmax), torch.tensor([0, 1])
+    every = torch.cartesian_prod(*[torch.arange(4)] * 3)
+    p = teacher_force(own, torch.zeros(64, dtype=torch.int64), every).log_prob.exp()
+    assert float(p.sum()) == pytest.approx(1)
+    assert torch.allclose(tree_entropy(own, obs), -(p * p.log()).sum())
+    assert torch.equal(beam_search(own, obs, 64), every[p.argmax()].expand(2, 3))
+    assert sample(own, obs, seeded(1)).actions.shape == (2, 3)
+
+
+USES = [
+    lambda p: sample(p, torch.tensor([0, 1])),
+    lambda p: teacher_force(p, torch.tensor([0]), torch.tensor([[0, 1, 2]])),
+    lambda p: tree_entropy(p, torch.tensor([0])),
+    lambda p: beam_search(p, torch.tensor([0]), 1),
+    lambda p: beam_search(p, torch.tensor([0]), 2),
+]
+SPOILT = {
+    "no log_softmax": (lambda x: x, "log_probs: expected normalised rows"),
+    "nothing legal": (lambda x: torch.full_like(x, -torch.inf), "a legal action in every"),
+    "NaN": (lambda x: x * torch.nan, "log_probs: expected no NaN"),
+    "another K": (lambda x: log_softmax(x[:, :3]), r"shape \(N, 4\) of a step"),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize(("spoil", "message"), SPOILT.values(), ids=SPOILT)
+def test_what_its_steps_give_is_checked(spoil, message, use):
+    with pytest.raises(ValueError, match=message):
+        use(Own(spoil))
+
+
+def test_it_may_vouch_for_its_numbers():
+    own = Own(lambda x: x)
+    own.validate_steps = False
+    assert (teacher_force(own, torch.tensor([0]), torch.tensor([[0, 1, 2]])).log_prob != 0).all()
+
+
+@families
+@pytest.mark.parametrize("what", [torch.nan, torch.inf])
+def test_an_observation_that_is_not_finite_draws_nothing(name, what):
+    """NaN would draw the first action every time."""
+    if name == "table":  # observes the number of a state
+        return
+    policy, obs = build(name)
+    with pytest.raises(ValueError, match="policy: expected numbers for log-probabilities"):
+        policy.sample(torch.full_like(obs, what))

@@ -200,6 +200,19 @@ def test_discount_one_is_solved_where_episodes_end():
     assert close(value_iteration(mdp).value, value_iteration(mdp).q.amax(-1))
 
 
+@pytest.mark.parametrize("step", [0.0, -0.1])
+def test_undiscounted_the_optimal_policy_arrives(step):
+    """Four states in a row, the last pays 1: left, the first of equals, would never get there."""
+    transition, reward = torch.zeros(4, 2, 4, dtype=F64), torch.full((4, 2), step, dtype=F64)
+    for s in range(3):
+        transition[s, 0, max(s - 1, 0)] = transition[s, 1, s + 1] = 1.0
+    transition[3, :, 3], reward[2, 1], reward[3] = 1.0, 1.0 + step, 0.0
+    start, terminal = torch.eye(4, dtype=F64)[0], torch.tensor([False] * 3 + [True])
+    found = value_iteration(FiniteMDP(transition, reward, 1.0, start, terminal))
+    assert close(found.value[:3], torch.tensor([1 + 3 * step, 1 + 2 * step, 1 + step], dtype=F64))
+    assert found.policy[:3].argmax(1).tolist() == [1, 1, 1]
+
+
 def test_discount_one_refuses_a_policy_that_never_ends():
     transition = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]], dtype=F64)
     reward = torch.zeros(2, 2, dtype=F64)

@@ -298,11 +298,13 @@ CALM = FiniteMDP(MDP.transition, 0 * MDP.reward, MDP.discount, MDP.start)
         ("vector", lambda: boltzmann(TEN, TEN), "temperature", "shape ()", "(10,)"),
         ("slope", lambda: boltzmann_entropy_slope(TEN, 0.0), "temperature", "> 0", "0.0"),
         ("target", lambda: entropy_dual(TEN, 1.0, math.inf), "target", "finite", "inf"),
+        ("list", lambda: entropy_constrained([1.0, 2.0], 0.5), "reward", "a torch.Tensor", "list"),
         ("batch", lambda: entropy_constrained(TEN[None], 1.0), "reward", "(K,)", "(1, 10)"),
         ("all", lambda: entropy_constrained(TEN, LOG_10), "target", "log K = 2.30", "2.302"),
         ("much", lambda: entropy_constrained_return(MDP, 99.0), "target", "less than", "99"),
         ("free", lambda: entropy_constrained_return(MDP, -1.0), "target", "by itself", "-1"),
         ("calm", lambda: entropy_constrained_return(CALM, 1.0), "target", "by itself", "1.0"),
+        ("hasty", lambda: entropy_constrained_return(MDP, 1.0, sweeps=2), "mdp", "finite", "in 2"),
     ]
 )
 def test_refusals(call, argument, expected, got):

@@ -1,5 +1,6 @@
 """The checks themselves, and the refusals of the chains."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -124,6 +125,21 @@ def test_checks_let_the_good_pass_and_stop_the_bad(function, good, bad):
     for x in bad:
         with pytest.raises(ValueError, match=r"^x: expected .*, got "):
             function("x", x)
+
+
+@pytest.mark.parametrize("x", [np.int64(8), np.float32(0.5)])
+def test_a_number_of_another_library_gets_advice(x):
+    for function in (_validate.positive_integer, _validate.natural, _validate.seed):
+        with pytest.raises(ValueError, match=r"its \.item\(\) is one of Python's"):
+            function("x", x)
+
+
+def test_what_came_is_described_in_a_line():
+    assert _validate.describe(ZEROS) == "float64 (2,)"
+    assert _validate.describe(np.zeros((2, 3))) == "ndarray float64 (2, 3)"
+    assert _validate.describe({"observation": ZEROS}) == "dict of 'observation'"
+    assert _validate.describe(1.5) == "float 1.5"
+    assert len(_validate.describe(list(range(10_000)))) < 100
 
 
 def test_ranges_include_their_ends():

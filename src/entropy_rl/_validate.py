@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
 
 
 def fail(name: str, expected: str, got: object) -> ValueError:
@@ -16,10 +20,19 @@ def fail(name: str, expected: str, got: object) -> ValueError:
 
 
 def describe(x: object) -> str:
-    """A tensor as ``float32 (2, 3)``, anything else as its ``repr``."""
+    """A tensor as ``float32 (2, 3)``, an array likewise, a dict by its keys, else a short repr."""
     if isinstance(x, Tensor):
         return f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}"
-    return f"{type(x).__name__} {x!r}"
+    if getattr(x, "shape", ()) and hasattr(x, "dtype"):
+        return f"{type(x).__name__} {x.dtype} {x.shape}"  # type: ignore[attr-defined]
+    if isinstance(x, dict):
+        return f"{type(x).__name__} of {', '.join(map(repr, x)) or 'nothing'}"
+    return f"{type(x).__name__} {_SHORT.repr(x)}"
+
+
+def scalar(x: object) -> str:
+    """The ``repr`` of what is no Python number, with advice where ``item()`` gives one."""
+    return f"{x!r} (its .item() is one of Python's)" if hasattr(x, "item") else repr(x)
 
 
 def tensor(name: str, x: object) -> Tensor:
@@ -83,20 +96,20 @@ def between(name: str, x: float, low: float, high: float) -> None:
 def number(name: str, x: object) -> None:
     """Raise unless ``x`` is a finite real number (a bool is none)."""
     if isinstance(x, bool) or not isinstance(x, (int, float)) or x != x or abs(x) == float("inf"):
-        raise fail(name, "a finite number", repr(x))
+        raise fail(name, "a finite number", scalar(x))
 
 
 def positive_integer(name: str, x: object) -> int:
     """``x`` itself, if it is an integer of at least 1."""
     if isinstance(x, bool) or not isinstance(x, int) or x < 1:
-        raise fail(name, "an integer ≥ 1", repr(x))
+        raise fail(name, "an integer ≥ 1", scalar(x))
     return x
 
 
 def natural(name: str, x: object) -> int:
     """``x`` itself, if it is an integer of at least 0."""
     if isinstance(x, bool) or not isinstance(x, int) or x < 0:
-        raise fail(name, "an integer ≥ 0", repr(x))
+        raise fail(name, "an integer ≥ 0", scalar(x))
     return x
 
 
@@ -110,7 +123,7 @@ def boolean(name: str, x: object) -> bool:
 def seed(name: str, x: object) -> int:
     """``x`` itself, if it is an integer that torch's generators take, in [0, 2⁶³)."""
     if isinstance(x, bool) or not isinstance(x, int) or not 0 <= x < 2**63:
-        raise fail(name, "an integer in [0, 2⁶³)", repr(x))
+        raise fail(name, "an integer in [0, 2⁶³)", scalar(x))
     return x
 
 

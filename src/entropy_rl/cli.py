@@ -347,8 +347,9 @@ def main(arguments: list[str] | None = None) -> int:
         library = (error.name or "entropy_rl").partition(".")[0]
         if library == "entropy_rl":
             raise
-        extra = "pip install 'entropy-rl[experiments]'"
-        print(f"entropy-rl: {library}: is not installed; {extra} has it", file=sys.stderr)
+        told = f"{library}: is not installed; pip install 'entropy-rl[experiments]' has it"
+        # What raised it may know better which extra is missing.
+        print(f"entropy-rl: {error if 'pip install' in str(error) else told}", file=sys.stderr)
         return 2
 
 

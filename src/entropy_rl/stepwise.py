@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.conditionals import Conditionals, categorical_entropy
+from entropy_rl.conditionals import Conditionals, categorical_entropy, check_log_probs
 from entropy_rl.streams import Source, exponential
 
 State = tuple[Any, ...]
@@ -22,7 +22,11 @@ Observation = Tensor | dict[str, Tensor]
 
 
 class StepPolicy(Protocol):
-    """A categorical policy over d components of at most K values each."""
+    """A categorical policy over d components of at most K values each.
+
+    What its steps give is checked, unless it has an attribute ``validate_steps`` that is False, as
+    families whose numbers come from a ``log_softmax``.
+    """
 
     d: int
     K: int
@@ -32,7 +36,7 @@ class StepPolicy(Protocol):
         ...
 
     def start(self, obs: Observation) -> State:
-        """The state before the first component: a tuple whose tensors have N rows."""
+        """The state before the first component: a tuple whose tensors have N rows, axis 0."""
         ...
 
     def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:
@@ -43,7 +47,8 @@ class StepPolicy(Protocol):
             previous: the component just drawn, int64 ``(N,)``; None for the first.
 
         Returns:
-            log p(· | a_<i) ``(N, K)``, the features ``(N, F)`` or None, and the next state.
+            log p(· | a_<i) ``(N, K)``, normalised over K, -inf where illegal; the features
+            ``(N, F)`` or None; and the next state.
         """
         ...
 
@@ -53,14 +58,39 @@ class StepPolicy(Protocol):
 
 
 def check_steps(policy: object) -> None:
-    """``ValueError`` unless ``policy`` has the two methods of a step policy."""
-    if not all(callable(getattr(policy, name, None)) for name in ("start", "step")):
-        raise _validate.fail("policy", "a step policy, with start and step", type(policy).__name__)
+    """``ValueError`` unless ``policy`` has the methods and the sizes of a step policy."""
+    methods = all(callable(getattr(policy, x, None)) for x in ("start", "step", "batch_shape"))
+    if not methods or not all(hasattr(policy, size) for size in ("d", "K")):
+        expected = "a step policy, with start, step, batch_shape, d and K"
+        raise _validate.fail("policy", expected, type(policy).__name__)
+
+
+def next_step(
+    policy: StepPolicy, state: State, previous: Tensor | None
+) -> tuple[Tensor, Tensor | None, State]:
+    """``policy.step``, its log-probabilities checked unless its family vouches for them."""
+    found = policy.step(state, previous)
+    if getattr(policy, "validate_steps", True):
+        log_probs = _validate.floating("log_probs", found[0])
+        if log_probs.ndim != 2 or log_probs.shape[1] != policy.K:
+            expected = f"shape (N, {policy.K}) of a step"
+            raise _validate.fail("log_probs", expected, _validate.describe(log_probs))
+        check_log_probs("log_probs", log_probs)
+    return found
 
 
 def select(state: State, rows: Tensor) -> State:
-    """The given rows of a state (repeats allowed); entries that are no tensors stay."""
-    return tuple(x.index_select(0, rows) if isinstance(x, Tensor) else x for x in state)
+    """The given rows of a state (repeats allowed), of its tensors' first axis.
+
+    Tuples inside of it are states too; entries that are neither stay.
+    """
+
+    def chosen(x: Any) -> Any:
+        if isinstance(x, Tensor):
+            return x.index_select(0, rows)
+        return select(x, rows) if type(x) is tuple else x
+
+    return tuple(map(chosen, state))
 
 
 def unflatten(rows: Tensor, batch: torch.Size) -> Tensor:
@@ -82,13 +112,16 @@ def sample(policy: StepPolicy, obs: Observation, generator: Source | None = None
 
     Returns:
         The chain along the sampled path.
+
+    Raises:
+        ValueError: NaN among the log-probabilities, as of an observation that is not finite.
     """
     state = policy.start(obs)
     noise: Tensor | None = None
     log_probs, actions, features = [], [], []
     previous: Tensor | None = None
     for i in range(policy.d):
-        log_prob, feature, state = policy.step(state, previous)
+        log_prob, feature, state = next_step(policy, state, previous)
         if noise is None:
             shape, kind = (policy.d, *log_prob.shape), log_prob.dtype
             noise = exponential(shape, generator, rows=1, dtype=kind, device=log_prob.device)
@@ -96,7 +129,15 @@ def sample(policy: StepPolicy, obs: Observation, generator: Source | None = None
         log_probs.append(log_prob)
         actions.append(previous)
         features.append(feature)
-    return _assemble(policy.batch_shape(obs), log_probs, actions, features)
+    return numbers(_assemble(policy.batch_shape(obs), log_probs, actions, features))
+
+
+def numbers(chain: Conditionals) -> Conditionals:
+    """``chain`` itself, or ``ValueError`` if NaN drew its actions: it would draw 0 every time."""
+    if chain.log_probs.detach().isnan().any():
+        expected = "numbers for log-probabilities (of a finite observation and finite parameters)"
+        raise _validate.fail("policy", expected, "NaN")
+    return chain
 
 
 def teacher_force(policy: StepPolicy, obs: Observation, actions: Tensor) -> Conditionals:
@@ -130,7 +171,7 @@ def follow(policy: StepPolicy, state: State, batch: torch.Size, rows: Tensor) ->
     log_probs, features = [], []
     previous: Tensor | None = None
     for i in range(policy.d):
-        log_prob, feature, state = policy.step(state, previous)
+        log_prob, feature, state = next_step(policy, state, previous)
         previous = rows[:, i]
         log_probs.append(log_prob)
         features.append(feature)
@@ -200,7 +241,7 @@ def prefix_tree(policy: StepPolicy, obs: Observation) -> Iterator[Level]:
     state = policy.start(obs)
     choice: Tensor | None = None
     for i in range(policy.d):
-        log_probs, _, state = policy.step(state, choice)
+        log_probs, _, state = next_step(policy, state, choice)
         if i == 0:
             parent = torch.arange(len(log_probs), device=log_probs.device)
         yield Level(log_probs, parent, choice)
@@ -266,7 +307,7 @@ def beam_search(
         state = policy.start(obs)
         previous: Tensor | None = None
         for i in range(policy.d):
-            log_probs, _, state = policy.step(state, previous)
+            log_probs, _, state = next_step(policy, state, previous)
             if i == 0:
                 rows, width = len(log_probs), 1
                 score = log_probs.new_zeros(rows, 1)
@@ -288,7 +329,7 @@ def _greedy(policy: StepPolicy, obs: Observation) -> Tensor:
     """The likeliest action of every conditional in turn, ``(N, d)``: no state is reordered."""
     state, path = policy.start(obs), list[Tensor]()
     for i in range(policy.d):
-        log_probs, _, state = policy.step(state, path[i - 1] if i else None)
+        log_probs, _, state = next_step(policy, state, path[i - 1] if i else None)
         path.append(log_probs.argmax(-1))
     return torch.stack(path, 1)
 

@@ -78,7 +78,7 @@ def test_a_critic_with_any_weights_leaves_the_gradient_unbiased(name, kind, weig
     policy, _, chain, p, _, b = enumerated(name, kind, weights)
     true = gradient(leaf_entropy(chain), policy)
     assert b.abs().max() > 0.1
-    found = mean_gradient(p, unbiased_gradient(chain, b).surrogate, policy)
+    found = mean_gradient(p, unbiased_gradient(chain, baseline=b).surrogate, policy)
     assert (found - true).norm() < 1e-10
 
 
@@ -88,7 +88,7 @@ def test_a_critic_that_sees_its_component_makes_it_biased(name, kind):
     policy, obs, chain, p, critic, _ = enumerated(name, kind, 3)
     true = gradient(leaf_entropy(chain), policy)
     seen = critic.provide(policy, obs, one_further(chain))
-    found = mean_gradient(p, unbiased_gradient(chain, seen).surrogate, policy)
+    found = mean_gradient(p, unbiased_gradient(chain, baseline=seen).surrogate, policy)
     assert relative(found, true) > 1e-2
 
 
@@ -145,7 +145,8 @@ def test_at_first_it_is_the_most_that_can_be_to_come():
     chain, p = enumerate_paths(policy, obs)
     b = critic_of(policy, obs).provide(policy, stack(obs, len(p)), chain)
     plain, helped = (
-        covariance_trace(p, unbiased_gradient(chain, x).surrogate, policy) for x in (None, b)
+        covariance_trace(p, unbiased_gradient(chain, baseline=x).surrogate, policy)
+        for x in (None, b)
     )
     assert helped < 0.01 * plain
 

@@ -43,7 +43,20 @@ def integers(*values):
     return torch.tensor(values)
 
 
+REPARAMETRISED = STEPLESS.rsample(torch.zeros(4, 2))
+
 ESTIMATORS = [
+    *(
+        (f"{f.__name__} of rsample", lambda f=f: f(REPARAMETRISED), "chain", "as sample", "rsample")
+        for f in (crude_gradient, unbiased_gradient)
+    ),
+    (
+        "KL of rsample",
+        lambda: kl_divergence(REPARAMETRISED, REPARAMETRISED),
+        "p",
+        "without a gradient",
+        "rsample",
+    ),
     *(
         (f"{f.__name__} of a tensor", lambda f=f: f(HALVES), "chain", "a chain", "float64 (2, 2)")
         for f in (none, crude, crude_gradient, smoothed, unbiased_gradient)
@@ -67,14 +80,14 @@ ESTIMATORS = [
     ),
     (
         "baseline's shape",
-        lambda: unbiased_gradient(CHAIN, ZEROS[:1]),
+        lambda: unbiased_gradient(CHAIN, baseline=ZEROS[:1]),
         "baseline",
         "shape (2,)",
         "float64 (1,)",
     ),
     (
         "a baseline with a gradient",
-        lambda: unbiased_gradient(CHAIN, tracked(2)),
+        lambda: unbiased_gradient(CHAIN, baseline=tracked(2)),
         "baseline",
         "a detached tensor",
         "carries a gradient",
@@ -95,7 +108,7 @@ ESTIMATORS = [
     ),
     (
         "a number as baseline",
-        lambda: unbiased_gradient(CHAIN, 0.5),
+        lambda: unbiased_gradient(CHAIN, baseline=0.5),
         "baseline",
         "a torch.Tensor",
         "float 0.5",

@@ -80,7 +80,7 @@ def test_weights_repair_it_on_actions_of_an_older_policy(name):
     many = stack(obs, len(p_old))
     p, q = p_policy.conditionals(many, old.actions), q_policy.conditionals(many, old.actions)
     weights = prefix_log_weights(p, old.component_log_probs)
-    estimate = kl_divergence(p, q, weights)
+    estimate = kl_divergence(p, q, log_weights=weights)
     assert abs(p_old @ estimate.value - true) < TOLERANCE
     assert abs(p_old @ kl_divergence(p, q).value - true) > WRONG
     for policy in (p_policy, q_policy):

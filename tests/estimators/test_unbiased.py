@@ -194,11 +194,11 @@ def test_any_function_of_the_prefix_is_a_baseline(name, kind, seed):
     chain, p = enumerate_paths(policy, obs)
     true = gradient(leaf_entropy(chain), policy)
     baseline = prefix_function(chain.actions, policy.K, seed)
-    estimate = unbiased_gradient(chain, baseline)
+    estimate = unbiased_gradient(chain, baseline=baseline)
     assert torch.equal(estimate.value, unbiased_gradient(chain).value)
     assert (mean_gradient(p, estimate.surrogate, policy) - true).norm() < TOLERANCE
     seen = torch.cat([baseline[:, 1:], baseline[:, :1]], -1)
-    biased = unbiased_gradient(chain, seen).surrogate
+    biased = unbiased_gradient(chain, baseline=seen).surrogate
     assert relative(mean_gradient(p, biased, policy), true) > WRONG, "bⱼ has seen aⱼ"
 
 
@@ -207,7 +207,7 @@ def test_a_baseline_stays_unbiased_on_stale_actions(name):
     policy, current, p_old, log_weights = stale(name)
     true = gradient(leaf_entropy(current), policy)
     baseline = prefix_function(current.actions, policy.K, 7)
-    surrogate = unbiased_gradient(current, baseline, log_weights=log_weights).surrogate
+    surrogate = unbiased_gradient(current, baseline=baseline, log_weights=log_weights).surrogate
     assert (mean_gradient(p_old, surrogate, policy) - true).norm() < TOLERANCE
 
 
@@ -229,7 +229,7 @@ def test_crude_baseline_stays_unbiased_on_stale_actions(name):
     policy, current, p_old, log_weights = stale(name)
     true = gradient(leaf_entropy(current), policy)
     baseline = torch.full_like(p_old, 1.7)
-    surrogate = crude_gradient(current, baseline, log_weights=log_weights).surrogate
+    surrogate = crude_gradient(current, baseline=baseline, log_weights=log_weights).surrogate
     assert (mean_gradient(p_old, surrogate, policy) - true).norm() < TOLERANCE
 
 
@@ -314,7 +314,7 @@ def test_entropy_to_go_keeps_the_mean_and_cuts_the_variance(name, kind):
     policy, obs = build(name, kind)
     chain, p = enumerate_paths(policy, obs)
     baseline = entropy_to_go(policy, stack(obs, len(p)), chain.actions)
-    surrogate = unbiased_gradient(chain, baseline).surrogate
+    surrogate = unbiased_gradient(chain, baseline=baseline).surrogate
     true = gradient(leaf_entropy(chain), policy)
     assert (mean_gradient(p, surrogate, policy) - true).norm() < TOLERANCE
     plain = covariance_trace(p, unbiased_gradient(chain).surrogate, policy)

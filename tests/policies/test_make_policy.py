@@ -195,7 +195,9 @@ def test_a_spoilt_file_is_refused(what, message, tmp_path):
     assert str(path) in str(caught.value) or what == "format"
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 not a zip", bytes(range(256))])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"junk", b"PK\x03\x04 not a zip", bytes(range(256))]
+)
 def test_what_is_no_policy_at_all_is_refused(content, tmp_path):
     path = tmp_path / "p.pt"
     path.write_bytes(content)

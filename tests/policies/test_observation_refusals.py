@@ -39,7 +39,7 @@ OBSERVATIONS = [
         lambda: MASKED.sample({"observation": OBS}),
         "obs",
         "'action_mask'",
-        "{'observation'",
+        "dict of 'observation'",
     ),
     ("a mask too many", lambda: LSTM.sample(MASKED_OBS), "obs", "a torch.Tensor", "dict"),
     (

@@ -86,7 +86,7 @@ def test_an_action_at_a_bound_is_read_and_one_beyond_is_refused():
     high = torch.tensor(BOX.high, dtype=F64).expand(6, 3)
     assert policy.conditionals(obs, high).log_prob.isfinite().all()
     assert_refused(
-        lambda: policy.conditionals(obs, high + 1e-3), "actions", "within the bounds", "3."
+        lambda: policy.conditionals(obs, high + 1e-3), "actions", "within the bounds", "some from"
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from entropy_rl import _validate
+from entropy_rl.algorithms.fit import check_fit
 from entropy_rl.conditionals import Conditionals
 from entropy_rl.envs import ClosedForm, Core, episodes_over
 from entropy_rl.stepwise import Observation, beam_search, check_steps
@@ -90,9 +91,11 @@ def evaluate(
         exact: whether to give what the environment has in closed form too.
 
     Raises:
-        ValueError: a size below 1, a seed out of range, a greedy policy without mode or steps, an
+        ValueError: an environment that is no batched core, a policy for other spaces, a size below
+            1, a seed out of range, a greedy policy without mode or steps, an
             environment without a closed form, a stack of policies, whose numbers are nobody's.
     """
+    check_fit(env, policy)
     _validate.positive_integer("episodes", episodes)
     _validate.positive_integer("cap", cap)
     _validate.seed("seed", seed)

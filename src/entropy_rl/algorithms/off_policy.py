@@ -16,6 +16,7 @@ from torch import Tensor
 from entropy_rl import _validate
 from entropy_rl.algorithms.curves import merit_figures, played_figures
 from entropy_rl.algorithms.divergence import TrainingDiverged, finite
+from entropy_rl.algorithms.fit import check_fit
 from entropy_rl.algorithms.off_policy_choices import ACTORS, TARGETS, TEMPERATURES, Draw
 from entropy_rl.algorithms.off_policy_config import OffPolicyConfig
 from entropy_rl.algorithms.optimisers import make_optimiser
@@ -55,10 +56,7 @@ class OffPolicyTrainer:
     """
 
     def __init__(self, env: Core[Any], policy: Any, config: OffPolicyConfig, seed: int) -> None:
-        for space in ("action_space", "observation_space"):
-            mine, given = getattr(env, space), getattr(policy, space, None)
-            if given != mine:
-                raise _validate.fail("policy", f"one for {mine}", given)
+        check_fit(env, policy)
         if getattr(policy, "replicas", 1) != 1:
             raise _validate.fail("policy", "one alone: no stack off-policy", policy.replicas)
         if not hasattr(policy, "rsample"):

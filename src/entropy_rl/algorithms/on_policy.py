@@ -20,6 +20,7 @@ from entropy_rl.algorithms.curves import merit_figures, played_figures
 from entropy_rl.algorithms.divergence import TrainingDiverged, finite
 from entropy_rl.algorithms.entropy import ENTROPIES, ENTROPY_BASELINES
 from entropy_rl.algorithms.entropy_critic import Lesson
+from entropy_rl.algorithms.fit import check_fit
 from entropy_rl.algorithms.lag import LaggedActor
 from entropy_rl.algorithms.minibatches import baseline_rows, loss_scale, minibatch_rows
 from entropy_rl.algorithms.optimisers import clear_gradients, make_optimiser
@@ -61,10 +62,7 @@ class Trainer:
     def __init__(
         self, env: Core[Any], policy: Any, config: OnPolicyConfig, seed: int | Sequence[int]
     ) -> None:
-        for space in ("action_space", "observation_space"):
-            mine, given = getattr(env, space), getattr(policy, space, None)
-            if given != mine:
-                raise _validate.fail("policy", f"one for {mine}", given)
+        check_fit(env, policy)
         self.replicas = Replicas.of(seed, policy, config)
         if hasattr(policy, "half_ranges"):
             expected = "one whose actions can be read back; a tanh loses them near its bounds"

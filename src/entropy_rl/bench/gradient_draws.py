@@ -124,7 +124,7 @@ class Draws:
         }
         if to_go is not None:
             baselines["to_go"] = to_go
-        estimates = {name: unbiased_gradient(chain, b) for name, b in baselines.items()}
+        estimates = {name: unbiased_gradient(chain, baseline=b) for name, b in baselines.items()}
         return {
             name: flat_gradient(estimate.surrogate.mean(), self.trainer.policy)
             for name, estimate in {"smoothed": smoothed(chain), **estimates}.items()

@@ -92,24 +92,28 @@ def baselined() -> Check:
         best = entropy_to_come(c)
         obs, critic = x.obs.expand(len(c.p), *x.obs.shape[1:]), random_critic(x, seed)
         guess = critic.provide(x.policy, obs, c.chain)
-        plain, helped = unbiased_gradient(c.chain), unbiased_gradient(c.chain, best)
+        plain, helped = unbiased_gradient(c.chain), unbiased_gradient(c.chain, baseline=best)
         residual = largest(
             residual,
-            c.error(unbiased_gradient(c.chain, blind).surrogate),
+            c.error(unbiased_gradient(c.chain, baseline=blind).surrogate),
             c.error(helped.surrogate),
-            c.error(unbiased_gradient(c.chain, best, log_weights=c.log_weights).surrogate, c.stale),
-            c.error(unbiased_gradient(c.chain, guess).surrogate),
             c.error(
-                unbiased_gradient(c.chain, guess, log_weights=c.log_weights).surrogate, c.stale
+                unbiased_gradient(c.chain, baseline=best, log_weights=c.log_weights).surrogate,
+                c.stale,
+            ),
+            c.error(unbiased_gradient(c.chain, baseline=guess).surrogate),
+            c.error(
+                unbiased_gradient(c.chain, baseline=guess, log_weights=c.log_weights).surrogate,
+                c.stale,
             ),
         )
         guess = critic.provide(x.policy, obs, _one_further(c.chain))
-        looking.append(c.error(unbiased_gradient(c.chain, guess).surrogate))
+        looking.append(c.error(unbiased_gradient(c.chain, baseline=guess).surrogate))
         if seed % len(SEEDS) == 0:  # 27 critics each: one instance a family will do
             guess = _learnt_from_itself(x, seed, c.chain.detach())
-            taught.append(c.error(unbiased_gradient(c.chain, guess).surrogate))
+            taught.append(c.error(unbiased_gradient(c.chain, baseline=guess).surrogate))
         seen = table[component, numbers[:, 1:]]
-        sighted.append(c.error(unbiased_gradient(c.chain, seen).surrogate))
+        sighted.append(c.error(unbiased_gradient(c.chain, baseline=seen).surrogate))
         reductions.append(
             total_variance(c.p, jacobian(plain.surrogate, c.policy))
             / total_variance(c.p, jacobian(helped.surrogate, c.policy))

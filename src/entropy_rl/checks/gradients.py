@@ -130,7 +130,7 @@ def crude_gradient_mean() -> Check:
     stale: list[float] = []
     for c in gradient_cases(instances()):
         constant = c.entropy.expand(len(c.p))
-        weighted = crude_gradient(c.chain, constant, log_weights=c.log_weights)
+        weighted = crude_gradient(c.chain, baseline=constant, log_weights=c.log_weights)
         residual = largest(
             residual,
             c.error(crude_gradient(c.chain).surrogate),

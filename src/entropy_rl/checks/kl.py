@@ -107,7 +107,7 @@ def autoregressive_kl() -> Check:
         residual = largest(
             residual,
             worst(pi @ value, joint),
-            worst(mu @ kl_divergence(p, q, weights).value, joint),
+            worst(mu @ kl_divergence(p, q, log_weights=weights).value, joint),
         )
         from_mu.append(worst(mu @ value, joint))
         n = len(pi)
@@ -154,7 +154,7 @@ def kl_gradient() -> Check:
         ours, theirs = probabilities(new), probabilities(old)
         forward, reverse = kl_divergence(old, new), kl_divergence(new, old)
         weights = prefix_log_weights(new, old.component_log_probs)
-        repaired = kl_divergence(new, old, weights)
+        repaired = kl_divergence(new, old, log_weights=weights)
         true_forward = flat_gradient(leaf_kl(old, new), x.policy)
         true_reverse = flat_gradient(leaf_kl(new, old), x.policy)
         residual = largest(

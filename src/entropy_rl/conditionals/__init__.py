@@ -11,7 +11,7 @@ Gaussian ones, :class:`SquashedGaussianConditionals` for those behind a tanh. No
 which network made the numbers.
 """
 
-from entropy_rl.conditionals._categorical import Conditionals, categorical_entropy
+from entropy_rl.conditionals._categorical import Conditionals, categorical_entropy, check_log_probs
 from entropy_rl.conditionals._chain import (
     Chain,
     ChainBase,
@@ -34,6 +34,7 @@ __all__ = [
     "SquashedGaussianConditionals",
     "categorical_entropy",
     "check_chain",
+    "check_log_probs",
     "clipped_entropy",
     "concatenate",
     "prefix_log_weights",

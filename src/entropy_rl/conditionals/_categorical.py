@@ -36,6 +36,25 @@ def categorical_entropy(log_probs: Tensor) -> Tensor:
     return -(log_probs.exp() * log_probs.clamp_min(_LOG_ZERO)).sum(-1)
 
 
+def check_log_probs(name: str, log_probs: Tensor) -> Tensor:
+    """``log_probs`` detached, or ``ValueError``: NaN, a row without a legal value, a sum not 1."""
+    log_probs = log_probs.detach()
+    if log_probs.isnan().any():
+        raise _validate.fail(name, "no NaN", f"{int(log_probs.isnan().sum())} of them")
+    total = log_probs.double().exp().sum(-1)
+    if (total == 0).any():
+        raise _validate.fail(name, "a legal action in every component", "a row of -inf alone")
+    error = (total - 1).abs().max().item() if total.numel() else 0.0
+    tolerance = _NORMALISATION.get(log_probs.dtype, 1e-2)
+    if error > tolerance:
+        raise _validate.fail(
+            name,
+            f"normalised rows (Σ p within {tolerance:g} of 1)",
+            f"an error of {error:.3g}",
+        )
+    return log_probs
+
+
 @dataclass(frozen=True)
 class Conditionals(ChainBase):
     """Categorical conditionals p(· | a_<i), i = 1, …, d, along the path of ``actions``.
@@ -79,22 +98,7 @@ class Conditionals(ChainBase):
             self._validate_values()
 
     def _validate_values(self) -> None:
-        log_probs, actions = self.log_probs.detach(), self.actions
-        if log_probs.isnan().any():
-            raise _validate.fail("log_probs", "no NaN", f"{int(log_probs.isnan().sum())} of them")
-        total = log_probs.double().exp().sum(-1)
-        if (total == 0).any():
-            raise _validate.fail(
-                "log_probs", "a legal action in every component", "a row of -inf alone"
-            )
-        error = (total - 1).abs().max().item() if total.numel() else 0.0
-        tolerance = _NORMALISATION.get(log_probs.dtype, 1e-2)
-        if error > tolerance:
-            raise _validate.fail(
-                "log_probs",
-                f"normalised rows (Σ p within {tolerance:g} of 1)",
-                f"an error of {error:.3g}",
-            )
+        log_probs, actions = check_log_probs("log_probs", self.log_probs), self.actions
         _validate_actions(actions, log_probs.shape[-1])
         if (self.component_log_probs == -torch.inf).any():
             raise _validate.fail("actions", "legal actions", "one of log-probability -inf")

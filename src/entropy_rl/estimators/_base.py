@@ -57,6 +57,14 @@ def weights_until(chain: Chain, log_weights: Tensor | None) -> tuple[Tensor, Ten
     return before.exp(), after.exp()
 
 
+def check_drawn(name: str, chain: Chain) -> None:
+    """``ValueError`` if the actions carry a gradient: scores and pathwise gradients do not mix."""
+    check_chain(name, chain)
+    if chain.actions.requires_grad:
+        expected = "actions without a gradient, as sample draws them"
+        raise _validate.fail(name, expected, "some with one, as of rsample")
+
+
 def sum_after(x: Tensor) -> Tensor:
     """Σ_{i>j} xᵢ for every j: ``(*batch, d)`` to ``(*batch, d)``, the last one 0."""
     return x.flip(-1).cumsum(-1).flip(-1) - x

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from entropy_rl import _validate
-from entropy_rl.conditionals import Chain, check_chain
-from entropy_rl.estimators._base import Estimate, estimate, sum_after, weights_until
+from entropy_rl.conditionals import Chain
+from entropy_rl.estimators._base import Estimate, check_drawn, estimate, sum_after, weights_until
 
 
-def kl_divergence(p: Chain, q: Chain, log_weights: Tensor | None = None) -> Estimate:
+def kl_divergence(p: Chain, q: Chain, *, log_weights: Tensor | None = None) -> Estimate:
     """KL(p ‖ q) of two chains teacher-forced on the *same* actions, drawn from p.
 
     KL(p ‖ q) = E_{a~p}[Σᵢ KL(pⁱ(· | a_<i) ‖ qⁱ(· | a_<i))]. The surrogate's gradient is unbiased
@@ -27,12 +27,12 @@ def kl_divergence(p: Chain, q: Chain, log_weights: Tensor | None = None) -> Esti
         value and surrogate, ``(*batch,)``, in nats.
 
     Raises:
-        ValueError: different actions, kinds or shapes; p not absolutely continuous with respect to
-            q (an action legal under p has probability 0 under q).
+        ValueError: different actions, kinds or shapes; actions with a gradient; p not absolutely
+            continuous with respect to q (an action legal under p has probability 0 under q).
 
     Source: farl2020, Propositions 2.1 and 2.2.
     """
-    check_chain("p", p)
+    check_drawn("p", p)
     if type(p) is not type(q):
         raise _validate.fail("q", f"a {type(p).__name__} as p", type(q).__name__)
     if not torch.equal(p.actions, q.actions):

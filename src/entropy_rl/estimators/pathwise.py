@@ -15,7 +15,10 @@ estimator              value is unbiased for H    gradient is unbiased for ∇H
 
 "Unbiased" is over actions drawn from the current policy, or from an older one if ``log_weights``
 holds the prefix ratios (:func:`entropy_rl.conditionals.prefix_log_weights`). Without them every
-function here is *on-policy*: on replayed actions, or in later epochs of PPO, it is biased.
+function here is *on-policy*: on replayed actions, or in later epochs of PPO, it is biased. And it
+is for actions that carry no gradient. Of those of an ``rsample`` ``crude`` and ``smoothed`` have
+the gradient ∇H, through the actions; ``crude_gradient`` and ``unbiased_gradient`` would count it
+twice and refuse them.
 """
 
 from __future__ import annotations
@@ -24,7 +27,13 @@ from torch import Tensor
 
 from entropy_rl import _validate
 from entropy_rl.conditionals import Chain, check_chain
-from entropy_rl.estimators._base import Estimate, estimate, sum_after, weights_until
+from entropy_rl.estimators._base import (
+    Estimate,
+    check_drawn,
+    estimate,
+    sum_after,
+    weights_until,
+)
 
 
 def none(chain: Chain, *, log_weights: Tensor | None = None) -> Estimate:
@@ -67,7 +76,7 @@ def crude(chain: Chain, *, log_weights: Tensor | None = None) -> Estimate:
 
 
 def crude_gradient(
-    chain: Chain, baseline: Tensor | None = None, *, log_weights: Tensor | None = None
+    chain: Chain, *, baseline: Tensor | None = None, log_weights: Tensor | None = None
 ) -> Estimate:
     """The crude estimate with its unbiased gradient, -(log p(a) + b)·∇log p(a).
 
@@ -84,10 +93,12 @@ def crude_gradient(
         value and surrogate, ``(*batch,)``, in nats.
 
     Raises:
-        ValueError: another shape of ``log_weights`` or ``baseline``; a baseline with a gradient.
+        ValueError: another shape of ``log_weights`` or ``baseline``; a baseline or actions with a
+            gradient.
 
     Source: zhang2018, equation (3).
     """
+    check_drawn("chain", chain)
     _, after = weights_until(chain, log_weights)
     log_prob = chain.log_prob
     multiplier = -log_prob.detach()
@@ -123,7 +134,7 @@ def smoothed(chain: Chain, *, log_weights: Tensor | None = None) -> Estimate:
 
 
 def unbiased_gradient(
-    chain: Chain, baseline: Tensor | None = None, *, log_weights: Tensor | None = None
+    chain: Chain, *, baseline: Tensor | None = None, log_weights: Tensor | None = None
 ) -> Estimate:
     """The smoothed value with an unbiased gradient (Theorem 4), optionally baselined.
 
@@ -143,11 +154,12 @@ def unbiased_gradient(
         value and surrogate, ``(*batch,)``, in nats.
 
     Raises:
-        ValueError: another shape of ``baseline`` or ``log_weights``; a baseline with a gradient; a
-            chain whose entropies have no closed form.
+        ValueError: another shape of ``baseline`` or ``log_weights``; a baseline or actions with a
+            gradient; a chain whose entropies have no closed form.
 
     Source: zhang2018, Theorem 4; the baseline is this project's.
     """
+    check_drawn("chain", chain)
     before, after = weights_until(chain, log_weights)
     weighted = before * chain.entropies
     multiplier = sum_after(weighted.detach())

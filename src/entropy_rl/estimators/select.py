@@ -60,5 +60,5 @@ def estimate_entropy(
     if name == "smoothed_mode":
         return tree.smoothed_mode(policy, obs, beam)
     if name in WITH_BASELINE:
-        return PATHWISE[name](chain, baseline, log_weights=log_weights)
+        return PATHWISE[name](chain, baseline=baseline, log_weights=log_weights)
     return PATHWISE[name](chain, log_weights=log_weights)

@@ -36,6 +36,7 @@ class CategoricalPolicy(nn.Module):
     legal: Tensor | None
     stackable = False  # whether stack_policies may make one of several
     replicas = 1
+    validate_steps = False  # its numbers are those of masked_log_softmax
 
     def __init__(
         self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]

@@ -177,12 +177,14 @@ class GaussianPolicy(nn.Module):
     def conditionals(self, obs: Tensor, actions: Tensor) -> GaussianConditionals:
         """The chain along given actions ``(*batch, d)``, differentiable.
 
+        The actions are read in the dtype of the mean, as observations in that of the parameters.
+
         Raises:
             ValueError: actions of another shape, or not floating point.
         """
         mean, log_std, lower = self.parameters_of(obs)
         _validate.shape("actions", _validate.floating("actions", actions), tuple(mean.shape))
-        return self._chain(mean, log_std, lower, actions)
+        return self._chain(mean, log_std, lower, actions.to(mean.dtype))
 
     def _acting(self, actions: Tensor) -> Tensor:
         if not self.clipped_actions:

@@ -98,7 +98,7 @@ class LSTMPolicy(CategoricalPolicy):
         gumbel = noise.clamp_min_(torch.finfo(noise.dtype).tiny).log_().neg_().log_().neg_()
         if mask is not None:
             gumbel.masked_fill_(~mask.transpose(0, 1), -torch.inf)
-        return self._chain(obs, x, mask, None, gumbel)
+        return stepwise.numbers(self._chain(obs, x, mask, None, gumbel))
 
     def conditionals(self, obs: Observation, actions: Tensor) -> Conditionals:
         """As in the base class, in one autograd node (no second derivative).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import pickle
+import struct
 from pathlib import Path
 from types import FunctionType
 from typing import IO, Any
@@ -36,6 +37,8 @@ POLICIES: dict[str, type[Any]] = {
 
 _FORMAT = "entropy_rl.policy/1"
 _UNREADABLE = (RuntimeError, KeyError, TypeError, ValueError, AttributeError)
+# Of torch.load, for a file that is none of its own.
+_NO_FILE_OF_TORCH = (pickle.UnpicklingError, struct.error, EOFError, OSError)
 
 
 def family_options(family: type[Any]) -> dict[str, Any]:
@@ -122,7 +125,7 @@ def load_policy(path: str | Path) -> tuple[Any, dict[str, Any]]:
             saved = torch.load(file, weights_only=True, map_location="cpu")
             header, state = json.loads(saved["header"]), saved["state"]
             written = header["format"]
-        except (*_UNREADABLE, pickle.UnpicklingError, EOFError, OSError) as error:
+        except (*_UNREADABLE, *_NO_FILE_OF_TORCH) as error:
             raise _validate.fail("path", "a policy written by save_policy", f"{path}") from error
     if written != _FORMAT:
         raise _validate.fail("path", f"format {_FORMAT!r}", repr(written))

@@ -121,7 +121,8 @@ class SquashedGaussianPolicy(nn.Module):
         _validate.shape("actions", _validate.floating("actions", actions), tuple(mean.shape))
         low, high = (actions.new_tensor(x) for x in self.bounds)
         if not ((actions >= low) & (actions <= high)).all():
-            raise _validate.fail("actions", "numbers within the bounds", actions.flatten().tolist())
+            got = f"some from {float(actions.min()):g} to {float(actions.max()):g}"
+            raise _validate.fail("actions", "numbers within the bounds", got)
         y = (actions - actions.new_tensor(self.centres)) / actions.new_tensor(self.half_ranges)
         return self._chain(mean, log_std, y.clamp(-_INSIDE, _INSIDE).atanh().to(mean.dtype))
 

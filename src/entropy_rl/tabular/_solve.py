@@ -43,9 +43,9 @@ def value_iteration(mdp: FiniteMDP, *, tolerance: float = 1e-12, sweeps: int = 2
 
         v(s) = maxₐ q(s, a),    q(s, a) = r(s, a) + γ Σ_s' P(s' | s, a) v(s')
 
-    Iterated until a sweep changes nothing; the greedy policy (the first of equals) is then
-    evaluated by a linear solve, so that value and q are exact for it and differentiable in the
-    reward and the transitions.
+    Iterated until a sweep changes nothing; the greedy policy (the first of equals; with a discount
+    of 1 the first that leads towards an end) is then evaluated by a linear solve, so that value and
+    q are exact for it and differentiable in the reward and the transitions.
 
     Args:
         mdp: the process.
@@ -60,7 +60,8 @@ def value_iteration(mdp: FiniteMDP, *, tolerance: float = 1e-12, sweeps: int = 2
         ValueError: no convergence within ``sweeps``, which takes a discount of 1 or very near it.
     """
     q = _iterate(mdp, lambda q: q.amax(-1), tolerance, sweeps)
-    policy = torch.nn.functional.one_hot(q.argmax(-1), mdp.actions).to(q.dtype)
+    chosen = _towards_an_end(mdp, q, tolerance) if mdp.discount == 1.0 else q.argmax(-1)
+    policy = torch.nn.functional.one_hot(chosen, mdp.actions).to(q.dtype)
     value, q = evaluate_policy(mdp, policy)
     return Solution(value, q, policy)
 
@@ -218,6 +219,24 @@ def _iterate(
             if (value - previous).abs().max() <= tolerance * value.abs().max().clamp(min=1.0):
                 return _backup(mdp, value)
     raise _validate.fail("mdp", "finite optimal values", f"no convergence in {sweeps} sweeps")
+
+
+def _towards_an_end(mdp: FiniteMDP, q: Tensor, tolerance: float) -> Tensor:
+    """Of each state's best actions one after which the episode may end, ``(S,)``.
+
+    Undiscounted, an action that leads round in a circle can be as good as one that leads on, though
+    who always takes it never arrives. From the ends backwards: the first of the equals that may
+    lead to where is known how to end.
+    """
+    highest = q.amax(-1, keepdim=True)
+    best = q >= highest - 10 * tolerance * highest.abs().max().clamp(min=1.0)
+    chosen, known = q.argmax(-1), mdp.terminal.clone()
+    for _ in range(mdp.states):
+        leads = best & (mdp.transition[:, :, known].sum(-1) > 0)
+        found = leads.any(-1) & ~known
+        chosen = torch.where(found, leads.to(torch.uint8).argmax(-1), chosen)
+        known = known | found
+    return chosen
 
 
 def _system(mdp: FiniteMDP, policy: Tensor) -> Tensor:

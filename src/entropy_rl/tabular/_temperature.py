@@ -163,7 +163,7 @@ def entropy_constrained(reward: Tensor, target: float) -> EntropyConstrained:
         ValueError: rewards of another shape, or a target that no temperature reaches.
     """
     _validate.number("target", target)
-    if reward.dim() != 1:
+    if _validate.tensor("reward", reward).dim() != 1:
         raise _validate.fail("reward", "shape (K,)", _validate.describe(reward))
     arms = _arms(reward.detach())
     if not target < math.log(len(arms)):
@@ -195,7 +195,9 @@ def discounted_entropy(mdp: FiniteMDP, policy: Tensor) -> Tensor:
     return occupancy(mdp, policy) @ state_entropy(policy)
 
 
-def entropy_constrained_return(mdp: FiniteMDP, target: float) -> EntropyConstrained:
+def entropy_constrained_return(
+    mdp: FiniteMDP, target: float, *, sweeps: int = 200_000
+) -> EntropyConstrained:
     """A process's best policy of at least a target ``discounted_entropy``.
 
         max_π J_reward(π)   subject to   Σ_s η_π(s) H(π(· | s)) ≥ H̄
@@ -207,25 +209,28 @@ def entropy_constrained_return(mdp: FiniteMDP, target: float) -> EntropyConstrai
     Args:
         mdp: the process.
         target: H̄, discounted nats: more than the optimum of the reward has by itself, less than the
-            most there is.
+            most there is, which must be finite: with a discount of 1, an end that no policy
+            avoids.
+        sweeps: as for ``soft_value_iteration``, at each temperature that is tried.
 
     Returns:
         α*, π*, its expected return without entropy, and the dual.
 
     Raises:
         ValueError: a target that no temperature reaches, or that costs (nearly) nothing: one that
-            the soft optimum exceeds at a millionth of the spread of the rewards.
+            the soft optimum exceeds at a millionth of the spread of the rewards; no convergence
+            within ``sweeps``, as where a policy need not end and nothing is discounted.
     """
     _validate.number("target", target)
     calm = dataclasses.replace(mdp, reward=torch.zeros_like(mdp.reward))
-    most = float(expected_return(calm, soft_value_iteration(calm, 1.0).policy, 1.0))
+    most = float(expected_return(calm, soft_value_iteration(calm, 1.0, sweeps=sweeps).policy, 1.0))
     if not target < most:
         raise _validate.fail("target", f"less than the most there is, {most:.6g}", target)
     spread = float(mdp.reward.max() - mdp.reward.min())
     least = max(spread, torch.finfo(mdp.reward.dtype).tiny) * _LEAST_RATIO
 
     def solved(alpha: float) -> Solution:
-        return soft_value_iteration(mdp, alpha)
+        return soft_value_iteration(mdp, alpha, sweeps=sweeps)
 
     def excess(alpha: float) -> float:
         return float(discounted_entropy(mdp, solved(alpha).policy)) - target

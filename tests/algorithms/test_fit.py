@@ -1,0 +1,39 @@
+"""What a training and an evaluation refuse to put together."""
+
+import gymnasium
+import pytest
+import torch
+
+from entropy_rl.algorithms import evaluate, preset, train
+from entropy_rl.envs import Pendulum, TeamBandit
+from entropy_rl.policies import make_policy
+from refusals import assert_refused
+
+ENV = Pendulum()
+ON, OFF = preset("pendulum").config, preset("pendulum-sac").config
+POLICIES = {
+    name: make_policy(name, ENV.observation_space, ENV.action_space)
+    for name in ("gaussian", "squashed")
+}
+
+
+@pytest.mark.parametrize(("name", "config"), [("gaussian", ON), ("squashed", OFF)])
+def test_an_environment_that_steps_one_episode_at_a_time(name, config):
+    single = gymnasium.make("Pendulum-v1")
+    told = ("env", "a batched core", "TimeLimit")
+    assert_refused(lambda: train(single, POLICIES[name], config, 0), *told)
+    assert_refused(lambda: evaluate(single, POLICIES[name], 1), *told)
+
+
+def test_a_policy_for_something_else():
+    other = TeamBandit()
+    assert_refused(lambda: train(other, POLICIES["gaussian"], ON, 0), "policy", "one for", "Box")
+    assert_refused(lambda: evaluate(other, POLICIES["gaussian"], 1), "policy", "one for", "Box")
+
+
+def test_stored_actions_of_another_precision_are_read_in_the_policys():
+    policy, obs = POLICIES["gaussian"], torch.zeros(5, 3)
+    drawn = policy.sample(obs, torch.Generator().manual_seed(0))
+    again = policy.conditionals(obs, drawn.actions.double())
+    assert torch.equal(again.log_prob, drawn.log_prob)
+    assert again.log_prob.dtype == torch.float32

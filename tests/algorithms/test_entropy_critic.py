@@ -101,7 +101,7 @@ def test_a_critic_leaves_the_gradient_unbiased_on_stale_actions(name, kind):
     current = policy.conditionals(obs, old.actions)
     log_weights = prefix_log_weights(current, old.component_log_probs)
     b = critic.provide(policy, obs, current)
-    surrogate = unbiased_gradient(current, b, log_weights=log_weights).surrogate
+    surrogate = unbiased_gradient(current, baseline=b, log_weights=log_weights).surrogate
     true = gradient(leaf_entropy(current), policy)
     assert (mean_gradient(p_old, surrogate, policy) - true).norm() < 1e-10
 
@@ -181,7 +181,7 @@ def teach(critic, policy, obs, seed=0, steps=700):
 
 
 def variance_with(baseline, chain, p, policy):
-    return covariance_trace(p, unbiased_gradient(chain, baseline).surrogate, policy)
+    return covariance_trace(p, unbiased_gradient(chain, baseline=baseline).surrogate, policy)
 
 
 @kinds

@@ -179,8 +179,11 @@ def test_a_run_that_diverged_is_one_line_on_the_command_line(tmp_path, diverging
 
 def test_a_greedy_policy_without_steps_is_refused():
     """One without a mode of its own: a Gaussian has one."""
+    corridor, stepless = Corridor(), torch.nn.Linear(1, 1)
+    for space in ("observation_space", "action_space"):
+        setattr(stepless, space, getattr(corridor, space))
     with pytest.raises(ValueError, match="policy: expected a step policy"):
-        evaluate(Corridor(), torch.nn.Linear(1, 1), greedy=True)
+        evaluate(corridor, stepless, greedy=True)
     env, policy = preset("pendulum").make(0)
     assert evaluate(env, policy, 2, greedy=True, cap=3).length == 3
 

@@ -179,3 +179,17 @@ def test_the_length_is_a_bound_only():
     for step in (moves[:, :2], moves[:, 2:]):
         state, _ = game.step(state, step)
     assert not game.finished(state).any()
+
+
+def test_the_limit_of_the_reward_where_nothing_later_counts():
+    """γ = 0: what can be caught with the first step, each rabbit by one hunter."""
+    game = HuntersRabbits(size=3, hunters=2, gamma=0.0)
+    state = game.reset(50, generator=torch.Generator().manual_seed(0))
+    best = []
+    for hunters, rabbits in zip(state.hunters.tolist(), state.rabbits.tolist(), strict=True):
+        near = [
+            [max(abs(h // 3 - r // 3), abs(h % 3 - r % 3)) <= 1 for r in rabbits] for h in hunters
+        ]
+        best.append(max(near[0][0] + near[1][1], near[0][1] + near[1][0]))
+    assert 0 < sum(best) < 100
+    assert physical_limit(game, episodes=50, seed=0).reward == pytest.approx(sum(best) / 50)

@@ -41,10 +41,11 @@ def n_step(context: Context) -> Targets:
 
 
 def v_trace(context: Context) -> Targets:
-    """A = ρ (r + γ vs' - v), and vs for the baseline (Espeholt et al. 2018, eq. 1).
+    """A = ρ (r + γ [(1 - λ) v' + λ vs'] - v), and vs for the baseline.
 
-    The ratios of the learning policy to the one that acted are in it, clipped at the row's
-    ``clip_rho`` and ``clip_c``; a surrogate must not weigh it again.
+    The ratios of the learning policy to the one that acted are in it, ρ clipped at the row's
+    ``clip_rho`` and c = λ min(ρ, ``clip_c``); a surrogate must not weigh it again. With the row's
+    ``lambda`` 1 it is eq. 1 of Espeholt et al. 2018.
     """
     bound = context.options["clip_rho"]
     value, advantage = vtrace(

@@ -89,7 +89,7 @@ class ValueBaselines(Regression):
 
 
 class RunningBaseline:
-    """b = the mean of the last ``memory`` returns from the start of an episode (zhang2018, §5.2).
+    """b = the mean of the last ``memory`` returns from an episode's start (zhang2018, App. A).
 
     Args:
         memory: how many returns are remembered.

@@ -149,7 +149,8 @@ ALGORITHMS: dict[str, Algorithm] = {
     "simpala": Algorithm(
         "v_trace", "score_of_weighted", "soft_apart", _V_TRACE, source="liu2020, §3.2"
     ),
-    # On policy the same as "simpala"; behind a lag the actions count as if they were its own.
+    # On policy the same as "simpala"; behind a lag the actions count as its own,
+    # in the advantage (the bonus's estimate is weighted by prefix ratios in every row).
     "simpala_uncorrected": Algorithm(
         "gae",
         "score_of_weighted",

@@ -63,7 +63,7 @@ class OnPolicyConfig:
             "crude_gradient"). Only where the loss has an entropy term, of a weight above 0.
         reduction: "mean" over the states of a minibatch, or "sum" over the steps of an episode (as
             zhang2018, equation 1) and mean over episodes.
-        optimiser: "adam", "rmsprop" (eps 1e-5, as zhang2018's authors) or "sgd": steps along the
+        optimiser: "adam", "rmsprop" (eps 1e-5) or "sgd": steps along the
             gradient.
         learning_rate: > 0. A trust region reads neither it nor the optimiser.
         decay: whether the learning rate falls linearly to 0 over the training.
@@ -82,7 +82,8 @@ class OnPolicyConfig:
         first_visit: whether the value network learns from the first visit to a state only.
         options: hyper-parameters of the algorithm's row that differ from its defaults; numbers in
             the range that the row states.
-        precision: of the policy's forward and backward pass; the masters are float32 in bfloat16.
+        precision: of the policy's forward and backward pass; the masters are float32 in bfloat16,
+            and a lagged actor plays in theirs.
 
     Raises:
         ValueError: a value out of range, an unknown name, or an estimator with which the row's use

@@ -16,7 +16,7 @@ def check_fit(env: Core[Any], policy: Any) -> None:
             and is none.
         policy: has an ``observation_space`` and an ``action_space``.
     """
-    if not all(callable(getattr(env, name, None)) for name in ("observe", "start")):
+    if not callable(getattr(env, "observe", None)):
         expected = "a batched core, such as Pendulum(); CONTRIBUTING.md says how to write one"
         raise _validate.fail("env", expected, type(env).__name__)
     for space in ("action_space", "observation_space"):

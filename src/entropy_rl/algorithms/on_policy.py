@@ -55,8 +55,9 @@ class Trainer:
             the same numbers on the same device. Of a stacked policy one for each replica.
 
     Raises:
-        ValueError: a policy that does not fit the environment or is not finite, a seed out of
-            range, observations that the baseline cannot read, or what stacked replicas cannot do.
+        ValueError: a policy that does not fit the environment, is not finite or hides its draws
+            behind a tanh, a seed out of range, what the baseline or the critic of the entropy
+            cannot read, or what stacked replicas cannot do.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class Trainer:
                 group["lr"] = self.config.learning_rate * self.left
 
     def play(self, episodes: int) -> Rollout:
-        """Play ``episodes`` episodes with the present policy, or with each of its replicas."""
+        """Play ``episodes`` with the present policy or the lagged one, of each replica."""
         c, every, version = self.config, episodes * len(self.replicas), self.updates
         if self.actor is not None:
             version = self.actor.follow(self.policy, self.updates)
@@ -319,7 +320,7 @@ class Trainer:
         parameters, calls = self.parameters, count()
 
         def losses() -> tuple[Tensor, Minibatch]:
-            moved = next(calls) > 0  # a rule that asks again has moved the parameters
+            moved = next(calls) > 0  # a rule that asks again may have moved them
             if moved:
                 self.working.refresh()
             terms, minibatch = self.losses(context, rows, advantage, moved, value)

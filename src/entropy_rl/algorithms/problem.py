@@ -17,8 +17,8 @@ class Problem:
 
     Attributes:
         losses: the loss at the present parameters ``()`` with its graph, and the minibatch it is
-            of: its ``chain`` and ``old_chain`` give a divergence. To be asked again after the
-            parameters were moved, as a line search does; only the first one is sure to be finite.
+            of: its ``chain`` and ``old_chain`` give a divergence. May be asked again, after the
+            parameters were moved as a line search does; only the first one is sure to be finite.
         differentiate: puts the gradient of a scalar into ``.grad`` of the parameters, clipped as
             the configuration says.
         parameters: what is trained.

@@ -31,6 +31,7 @@ class TrainResult:
             before the first; "entropy_played" (of the actions played) and "temperature". Where
             episodes go on from batch to batch (``continuing``, and off-policy always), "episodes"
             counts stretches of ``cap`` steps, and "length", "reward", "return" are of a stretch.
+            And the environment's ``merits``, of the episodes that ended, if it has any.
         steps: environment steps taken in training.
         cpu_seconds: processor time of the loop.
         updates: gradient steps taken.

@@ -15,9 +15,9 @@ from entropy_rl import _validate
 class Chain(Protocol):
     """A joint action as conditionals along the path that was drawn: what estimators and losses use.
 
-    :class:`Conditionals` and :class:`GaussianConditionals` have this face. Others (squashed, mixed
-    of discrete and continuous components) may be written anywhere; most of it comes with
-    :class:`ChainBase`.
+    :class:`Conditionals` and the three Gaussian kinds (plain, clipped, squashed) have this face.
+    Others (mixed of discrete and continuous components, say) may be written anywhere; most of it
+    comes with :class:`ChainBase`.
     """
 
     @property

@@ -54,7 +54,7 @@ def build_tables(size: int, hunters: int, observation: str, masking: str) -> Tab
 def agent_view(hunters: int, *, size: int = 5, observation: str = "coordinates") -> Tensor:
     """Where in the flat observation each hunter of CommNet looks: itself, and every rabbit.
 
-    zhang2018, App. A: each hunter sees its own id, its own position and the positions of all
+    zhang2018, App. D: each hunter sees its own id, its own position and the positions of all
     rabbits. The id is the row; whoever builds the network adds it.
 
     Args:

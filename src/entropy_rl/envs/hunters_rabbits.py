@@ -65,9 +65,9 @@ class HuntersRabbits:
             and the observation is ``{"observation", "action_mask"}``; "clip": every action is
             accepted, moves stop at the border, and the observation is a plain tensor.
         exponent: e, of γ at the first step: 0 (the first step is undiscounted) or 1.
-        capture_at_reset: whether a hunter placed on a rabbit has it at once (a score of 1 each and
-            no step's reward); if not it has still to move there, "stay" being such a move. It can
-            happen with "iid" only.
+        capture_at_reset: False: a hunter placed on a rabbit has still to move there, "stay" being
+            such a move; True: it has it at once (a score of 1 each and no step's reward). With
+            "iid" and in what ``start`` is given it can happen.
         observation: "coordinates": per body column and row in [-1, 1] and an active flag, all zero
             once inactive; "one_hot": per body one of n² cells, all zero once inactive.
         gamma: γ of the score, in [0, 1]. Rewards are never discounted here.

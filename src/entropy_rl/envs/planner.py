@@ -200,7 +200,7 @@ def _meetings(
 
 def _match(times: np.ndarray, objective: str, gamma: float) -> tuple[np.ndarray, np.ndarray]:
     if objective == "reward":
-        return linear_sum_assignment(gamma**times, maximize=True)
+        return linear_sum_assignment(gamma ** (times - 1.0), maximize=True)
     # The bottleneck as a sum: one pair that takes longer outweighs all the others together.
     _, rank = np.unique(times, return_inverse=True)
     return linear_sum_assignment((len(times) + 1.0) ** rank.reshape(times.shape))

@@ -50,7 +50,8 @@ def estimate_entropy(
 
     Raises:
         ValueError: unknown name (the nearest one is suggested); a baseline for an estimator that
-            takes none; ``exact`` or ``smoothed_mode`` of a policy without steps.
+            takes none; ``exact`` or ``smoothed_mode`` of a policy without steps; a ``beam`` below
+            1.
     """
     _validate.choice("name", name, ESTIMATORS)
     if baseline is not None and name not in WITH_BASELINE:

@@ -174,9 +174,9 @@ class Experiment:
         claims: the contrasts on which a claim of ``data/claims.yml`` rests, by its name.
 
     Raises:
-        ValueError: a name without a dot, a tier that is missing, a contrast of no label or of
-            what its runs are not evaluated for, a claim that rests on nothing or on what is no
-            contrast of the experiment.
+        ValueError: a name without a dot, a tier that is missing or unknown, a contrast of no label,
+            of means whose sides share fewer than two seeds, or of what its runs are not evaluated
+            for, a claim that rests on nothing or on what is no contrast of the experiment.
     """
 
     name: str

@@ -119,7 +119,8 @@ def beginning(spec: RunSpec) -> dict[str, Any]:
     Returns:
         how many they were ("updates", the first number of whole batches ≥ 20) and the "sha256" of
         the parameters after them; for machines that round otherwise, how far a sample of the
-        parameters "moved" in the first batch, and the "curves" of the first two.
+        parameters "moved" in the first batch that has updates, and the
+        "curves" of the first two.
 
     Raises:
         ValueError: an asynchronous run, which has no beginning that could be made again.

@@ -1,6 +1,7 @@
 """Losses, pure functions in the shape of the equations; to be *descended*.
 
-Each returns the mean over all elements of its arguments, a scalar. To leave elements out (a
+Each loss returns the mean over all elements of its arguments, a scalar (``baseline_loss`` on
+demand one an element); ``soft_q_target`` is a target, ``(*batch,)``. To leave elements out (a
 finished episode), index before calling: a zero weight would still count in the mean. What an
 equation holds constant (an advantage, a target, the old policy) must come detached, else
 ``ValueError``: a forgotten ``no_grad`` is a wrong gradient, not a slow one.

@@ -46,7 +46,8 @@ def temperature_loss(log_temperature: Tensor, entropy: Tensor, target: float) ->
         L, a scalar.
 
     Raises:
-        ValueError: wrong dtypes or shapes, no elements, an entropy with a gradient.
+        ValueError: wrong dtypes or shapes, no elements, an entropy with a gradient, a target that
+            is no finite number.
     """
     _validate.shape("log_temperature", _validate.floating("log_temperature", log_temperature), ())
     _validate.number("target", target)

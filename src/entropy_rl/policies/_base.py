@@ -19,8 +19,9 @@ class CategoricalPolicy(nn.Module):
     """A policy p(a | s) = Πᵢ p(aᵢ | s, a_<i) over d components of at most K values.
 
     A family defines :meth:`start` and :meth:`step`; the rest is written once, in
-    :mod:`entropy_rl.stepwise`. One that defines ``_begin`` instead of :meth:`start` can also be
-    stacked: its ``_conditionals`` look at no values and so pass through ``torch.func.vmap``.
+    :mod:`entropy_rl.stepwise`. Of one that defines ``_begin`` instead of :meth:`start`
+    ``_conditionals`` look at no values and so pass through ``torch.func.vmap``. Whether several may
+    be stacked in one says ``stackable``.
 
     Args:
         observation_space: a Box of one axis (or what a family says), or a Dict of

@@ -33,7 +33,8 @@ class CommNetPolicy(CategoricalPolicy):
             None shows everything to everyone.
 
     Raises:
-        ValueError: a view of another number of agents, ragged, or with an index out of range.
+        ValueError: a size below 1, a view of another number of agents, ragged, or with an index out
+            of range.
 
     Source: zhang2018, §5 and Appendix D, after Sukhbaatar et al. (2016).
     """

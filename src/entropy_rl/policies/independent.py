@@ -25,6 +25,9 @@ class IndependentPolicy(CategoricalPolicy):
         hidden_size: width of the torso.
         layers: number of hidden layers.
 
+    Raises:
+        ValueError: a size below 1, or what the base class refuses.
+
     Source: zhang2018, §5 ("IS"); farl2020, §3.
     """
 

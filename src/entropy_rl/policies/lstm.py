@@ -29,6 +29,9 @@ class LSTMPolicy(CategoricalPolicy):
         action_space: see there.
         hidden_size: width of the cell (the paper's is 128; 32 for its bandit).
 
+    Raises:
+        ValueError: a size below 1, or what the base class refuses.
+
     Source: zhang2018, §3.1 and Figure 1(a).
     """
 

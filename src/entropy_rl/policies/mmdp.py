@@ -28,6 +28,9 @@ class MMDPPolicy(CategoricalPolicy):
         hidden_size: width of every hidden layer.
         layers: number of hidden layers (the paper's best has 5 for the smoothed entropy).
 
+    Raises:
+        ValueError: a size below 1, or what the base class refuses.
+
     Source: zhang2018, §3.2 and Figure 1(b).
     """
 

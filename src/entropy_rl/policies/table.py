@@ -27,7 +27,7 @@ class TablePolicy(CategoricalPolicy):
         scale: standard deviation of the initial logits, drawn from torch's global generator.
 
     Raises:
-        ValueError: an observation space that is not Discrete.
+        ValueError: an observation space that is not Discrete, a negative scale.
     """
 
     def __init__(

@@ -12,8 +12,10 @@ A **terminal** state ends the episode: nothing is decided there, so its value, i
 occupancy are 0, whatever a policy's row says. It must be absorbing and without reward, which the
 constructor checks. A state that merely loops is not terminal: the entropy collected there counts.
 
-Everything but the two optimal solvers' search is plain torch arithmetic: call ``backward`` on a
-result to have the gradient through the linear solve.
+Values, occupancies and returns are plain torch arithmetic: call ``backward`` on one to have the
+gradient through the linear solve. A search is not (of an optimum, of a limit as in ``ascend``, of a
+temperature as in ``entropy_constrained``), and ``policy_gradient`` and ``bonus_gradient`` are
+gradients already.
 """
 
 from entropy_rl.tabular._examples import patience, rooms

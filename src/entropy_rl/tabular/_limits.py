@@ -81,7 +81,7 @@ def ascend(
 
     Raises:
         ValueError: logits that are none, a temperature that is not positive, another ``entropy``,
-            a rate out of range, no limit within ``steps``.
+            a rate or a tolerance out of range, ``steps`` below 1, no limit within them.
     """
     _validate.above("temperature", temperature, 0.0)
     _validate.choice("entropy", entropy, ("bonus", "soft"))

@@ -217,8 +217,8 @@ FAULTS = (
     Fault(
         "the prefix tree missing its last level",
         "entropy_rl/stepwise.py",
-        "for i in range(policy.d):\n        log_probs, _, state = policy.step(state, choice)",
-        "for i in range(policy.d - 1):\n        log_probs, _, state = policy.step(state, choice)",
+        "range(policy.d):\n        log_probs, _, state = next_step(policy, state, choice)",
+        "range(policy.d - 1):\n        log_probs, _, state = next_step(policy, state, choice)",
         (
             UNBIASED + "test_exact_is_exact",
             STEPWISE + "test_the_tree_visits_each_prefix_once",
@@ -1020,5 +1020,19 @@ FAULTS = (
         '{"params": [self.log_temperature], "lr": c.temperature_learning_rate}',
         '{"params": [self.log_temperature], "lr": c.learning_rate}',
         (OFF_POLICY + "test_an_update_moves_each_part_at_its_own_rate_and_the_targets_after_it",),
+    ),
+    Fault(
+        "a policy of one's own is believed",
+        "entropy_rl/stepwise.py",
+        'if getattr(policy, "validate_steps", True):',
+        "if False:",
+        (STEPWISE + "test_what_its_steps_give_is_checked",),
+    ),
+    Fault(
+        "what is not a number draws the first action",
+        "entropy_rl/stepwise.py",
+        "if chain.log_probs.detach().isnan().any():",
+        "if False:",
+        (STEPWISE + "test_an_observation_that_is_not_finite_draws_nothing",),
     ),
 )

@@ -51,7 +51,7 @@ class _Row:
             name, sign = f"ratio of the standard deviations of {name}", ""
         elif self.contrast.factor != 1:
             name += f" less {self.contrast.factor:g} times the other"
-        return f"{name} {middle:{sign}.3g} [{low:.3g}, {high:.3g}]"
+        return f"{name} {_figure(middle, sign)} [{_figure(low)}, {_figure(high)}]"
 
     def of(self) -> str:
         """What the first side has and the second has not, such as "unbiased gradient"."""
@@ -66,8 +66,8 @@ class _Row:
         unit = " %" if self.contrast.metric in stored.SHARES else ""
         (to, start), (to_ours, start_ours) = self.printed, self.ours
         return (
-            f" ({start:.3g} to {to:.3g}{unit} printed, "
-            f"{start_ours:.3g} to {to_ours:.3g}{unit} ours)"
+            f" ({_figure(start)} to {_figure(to)}{unit} printed, "
+            f"{_figure(start_ours)} to {_figure(to_ours)}{unit} ours)"
         )
 
 
@@ -146,11 +146,22 @@ def _compared(
     return Comparison(verdicts, _in_words(told, sizes), sizes=tuple(sizes))
 
 
+def _figure(x: float, sign: str = "") -> str:
+    """Three digits, thousands with their comma."""
+    return format(x, f"{sign},.0f" if abs(x) >= 1000 else f"{sign}.3g")
+
+
 def _in_words(rows: Iterable[_Row], sizes: Sequence[bool] = ()) -> str:
     """The rows, and whether the numbers beside the printed ones are judged, and how."""
     rows = list(rows)
     twice = len({row.contrast.metric for row in rows}) < len(rows)  # say of what each is
-    told = "; ".join(f"{row.of()}: {row}" if twice else str(row) for row in rows)
+    names = [row.of() for row in rows]
+    if len({(name, row.contrast.metric) for name, row in zip(names, rows, strict=True)}) < len(
+        rows
+    ):
+        names = [" ".join(str(v) for _, v in row.contrast.first).replace("_", " ") for row in rows]
+    pairs = zip(names, rows, strict=True)
+    told = "; ".join(f"{name}: {row}" if twice else str(row) for name, row in pairs)
     if sizes:
         return f"{told}; judged by size too: of {len(sizes)} printed ratios {sum(sizes)} fit ours"
     return f"{told}; judged by sign, not by size" if " printed, " in told else told

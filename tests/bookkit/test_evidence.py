@@ -10,7 +10,7 @@ from scipy import stats
 
 from bookkit import claims, evidence, paths, stored
 from bookkit.claims import Comparison
-from bookkit.evidence import SMALLER, at_smaller_scale, comparisons, hunters_quick
+from bookkit.evidence import SMALLER, _figure, at_smaller_scale, comparisons, hunters_quick
 from entropy_rl.experiments import EXPERIMENTS
 
 DATA = paths.root() / "data"
@@ -181,6 +181,17 @@ def test_a_label_is_what_it_says_in_whatever_order(monkeypatch):
         EXPERIMENTS, name, dataclasses.replace(declared, contrasts=turned, claims={claim: turned})
     )
     assert comparisons()[claim].verdicts == before.verdicts
+
+
+def test_contrasts_that_differ_by_their_policy_are_told_apart():
+    said = comparisons()["zhang2018.fig2"].says
+    for policy in ("independent", "lstm", "mmdp"):
+        assert f"{policy} smoothed: ratio of the standard deviations of length " in said
+
+
+def test_thousands_are_no_powers():
+    assert [_figure(x) for x in (-2218.3, 0.66349, 12.0)] == ["-2,218", "0.663", "12"]
+    assert _figure(3112.9, "+") == "+3,113"
 
 
 def test_agents_that_never_get_there_reproduce_nothing():

@@ -23,8 +23,9 @@ def describe(x: object) -> str:
     """A tensor as ``float32 (2, 3)``, an array likewise, a dict by its keys, else a short repr."""
     if isinstance(x, Tensor):
         return f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}"
-    if getattr(x, "shape", ()) and hasattr(x, "dtype"):
-        return f"{type(x).__name__} {x.dtype} {x.shape}"  # type: ignore[attr-defined]
+    dtype, shape = getattr(x, "dtype", None), getattr(x, "shape", ())
+    if dtype is not None and shape:
+        return f"{type(x).__name__} {dtype} {shape}"
     if isinstance(x, dict):
         return f"{type(x).__name__} of {', '.join(map(repr, x)) or 'nothing'}"
     return f"{type(x).__name__} {_SHORT.repr(x)}"

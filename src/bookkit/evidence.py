@@ -154,11 +154,10 @@ def _figure(x: float, sign: str = "") -> str:
 def _in_words(rows: Iterable[_Row], sizes: Sequence[bool] = ()) -> str:
     """The rows, and whether the numbers beside the printed ones are judged, and how."""
     rows = list(rows)
-    twice = len({row.contrast.metric for row in rows}) < len(rows)  # say of what each is
     names = [row.of() for row in rows]
-    if len({(name, row.contrast.metric) for name, row in zip(names, rows, strict=True)}) < len(
-        rows
-    ):
+    metrics = [row.contrast.metric for row in rows]
+    twice = len(set(metrics)) < len(rows)  # say of what each is
+    if len(set(zip(names, metrics, strict=True))) < len(rows):
         names = [" ".join(str(v) for _, v in row.contrast.first).replace("_", " ") for row in rows]
     pairs = zip(names, rows, strict=True)
     told = "; ".join(f"{name}: {row}" if twice else str(row) for name, row in pairs)

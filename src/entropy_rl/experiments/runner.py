@@ -173,10 +173,9 @@ class _Training:
         if self.learner is not None:
             self.learner.step()
             return
-        first = trainer.updates == 0
-        before = _sample(self.policy)
+        before = _sample(self.policy) if trainer.updates == 0 else None
         trainer.step()
-        if first:
+        if before is not None:
             self.moved = (_sample(self.policy) - before).tolist()
         if self.fingerprint is None and (trainer.updates >= FIRST_UPDATES or trainer.finished):
             self.fingerprint = {

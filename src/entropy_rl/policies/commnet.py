@@ -11,7 +11,7 @@ from torch.nn.functional import linear
 
 from entropy_rl import _validate
 from entropy_rl.networks import Linear, product
-from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
+from entropy_rl.policies._base import CategoricalPolicy, masked_log_softmax
 from entropy_rl.policies._spaces import observation_size
 from entropy_rl.stepwise import State
 
@@ -70,7 +70,7 @@ class CommNetPolicy(CategoricalPolicy):
         self.head = Linear(hidden_size, self.K)
 
     def _begin(self, x: Tensor, mask: Tensor | None) -> State:
-        """All agents at once: state = (hidden vectors, logits, mask, i).
+        """All agents at once: state = (hidden vectors, log-probabilities, i), a tuple each.
 
         U hᵢ + C · mean_{j≠i} hⱼ = (U - C') hᵢ + C' Σⱼ hⱼ with C' = C / (d - 1): half the products.
         """
@@ -80,10 +80,9 @@ class CommNetPolicy(CategoricalPolicy):
             share = weight * cast(Tensor, others.weight)
             everyone = product(linear, h.sum(1, keepdim=True), share, cast(Tensor, own.bias))
             h = torch.tanh(product(linear, h, cast(Tensor, own.weight) - share) + everyone)
-        return h, self.head(h), mask, 0
+        return h.unbind(1), masked_log_softmax(self.head(h), mask).unbind(1), 0
 
     def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:
         """Agent i's head, whatever was drawn before."""
-        h, logits, mask, i = state
-        log_probs = masked_log_softmax(logits[:, i], component_legality(mask, i))
-        return log_probs, h[:, i], (h, logits, mask, i + 1)
+        h, heads, i = state
+        return heads[i], h[i], (h, heads, i + 1)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from entropy_rl import _validate
 from entropy_rl.networks import Linear, mlp
-from entropy_rl.policies._base import CategoricalPolicy, component_legality, masked_log_softmax
+from entropy_rl.policies._base import CategoricalPolicy, masked_log_softmax
 from entropy_rl.policies._spaces import observation_size
 from entropy_rl.stepwise import State
 
@@ -48,13 +48,12 @@ class IndependentPolicy(CategoricalPolicy):
         self.heads = Linear(hidden_size, self.d * self.K)
 
     def _begin(self, x: Tensor, mask: Tensor | None) -> State:
-        """All heads at once: state = (torso output, logits, mask, i)."""
+        """All heads at once: state = (torso output, each head's log-probabilities, i)."""
         torso = self.torso(x)
         logits = self.heads(torso).unflatten(-1, (self.d, self.K))
-        return torso, logits, mask, 0
+        return torso, masked_log_softmax(logits, mask).unbind(1), 0
 
     def step(self, state: State, previous: Tensor | None) -> tuple[Tensor, Tensor | None, State]:
         """Head i, whatever was drawn before."""
-        torso, logits, mask, i = state
-        log_probs = masked_log_softmax(logits[:, i], component_legality(mask, i))
-        return log_probs, torso, (torso, logits, mask, i + 1)
+        torso, heads, i = state
+        return heads[i], torso, (torso, heads, i + 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from bookkit import assets, cache, execute, paths
+from entropy_rl import _validate
 
 # Every warning is an error, and all of them are shown.
 OPTIONS = ("-q", "-W", "-n", "--keep-going")
@@ -54,9 +55,13 @@ def preview(book: Path, page: str) -> Path:
         page: as it stands in ``_toc.yml``, such as ``book/intro``; it need not stand there yet.
 
     Raises:
+        ValueError: a page without a file.
         ExecutionFailed: a cell raised.
         BuildFailed: Sphinx warned.
     """
+    page = page.removesuffix(".ipynb").removesuffix(".md")
+    if not any((book / f"{page}{ending}").is_file() for ending in (".ipynb", ".md")):
+        raise _validate.fail("page", "a notebook or .md file, such as book/intro", repr(page))
     assets.fetch(book)
     folder = paths.build_folder(book) / "preview" / Path(page).name
     folder.mkdir(parents=True, exist_ok=True)

@@ -102,9 +102,13 @@ def comparisons(data: Path | None = None) -> dict[str, Comparison]:
         data: the folder ``data``; that of the book unless given.
 
     Raises:
-        ValueError: a stored run that is not as it was written.
+        ValueError: a claim that has no row in ``data/claims.yml``, or a stored run that is not as
+            it was written.
     """
     known = load()
+    for name, experiment in EXPERIMENTS.items():
+        for claim in experiment.claims:
+            _validate.choice(f"{name}: claims", claim, known)
     return {
         claim: _compared(found, found.experiment.claims[claim], rows, known[claim].sizes)
         for name, experiment in EXPERIMENTS.items()

@@ -185,12 +185,19 @@ class Sweep:
     """Folder for the trained policies, which the results do not hold."""
     quiet: bool = False
     """No progress bar (as when CI is set)."""
+    dirty: bool = False
+    """Make runs for data/runs though src is not as committed."""
 
     def run(self) -> int:
         """Run, and say what was made."""
+        from entropy_rl.algorithms.runs import commit
         from entropy_rl.experiments import Store, experiment, runs_folder, sweep
 
         chosen = experiment(self.name)
+        kept = self.tier == "paper" and self.store is None
+        if kept and not self.dirty and (now := commit() or "").endswith("+"):
+            expected = "src as committed for 'paper', whose runs name their commit; or --dirty"
+            raise ValueError(f"tier: expected {expected}, got {now}")
         folder = (self.store or runs_folder(self.tier)) / chosen.folder
         report = sweep(
             chosen,

@@ -60,8 +60,16 @@ def walks(trainer, rollout):
         yield steps
 
 
+LOOPS = ("return", "gae", "n_step", "v_trace")
+
+
+def test_every_advantage_has_its_plain_loop():
+    missing = ADVANTAGES.keys() - set(LOOPS)
+    assert not missing, f"write the loop below of {sorted(missing)}, and name it in LOOPS"
+
+
 @pytest.mark.parametrize("entropy", ["bonus", "soft_bonus", "soft_apart", "soft_log"])
-@pytest.mark.parametrize("kind", ["return", "gae", "n_step", "v_trace"])
+@pytest.mark.parametrize("kind", LOOPS)
 @pytest.mark.parametrize("stops", [False, True])
 def test_targets_equal_the_plain_loop(kind, entropy, stops, tables):
     """On the policy's own actions the targets of V-trace are those of TD(λ)."""
@@ -103,7 +111,7 @@ def test_targets_equal_the_plain_loop(kind, entropy, stops, tables):
     assert torch.allclose(torch.stack(found), expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("kind", ["return", "gae", "n_step", "v_trace"])
+@pytest.mark.parametrize("kind", LOOPS)
 def test_targets_of_stretches_equal_the_plain_loop(kind, tables):
     """Columns in which episodes end, are truncated and begin, over two batches."""
     options = {"lambda": 0.7, "n": 3, "clip_rho": 1.0, "clip_c": 1.0}

@@ -37,7 +37,14 @@ def test_checks_and_rows_match() -> None:
 def test_every_paper_is_in_the_bibliography() -> None:
     bibliography = (paths.root() / "book" / "references.bib").read_text()
     for paper in {c.paper for c in load().values()} - {"book"}:
-        assert f"{{{paper},\n" in bibliography
+        told = f"add @…{{{paper}, to book/references.bib"
+        assert f"{{{paper},\n" in bibliography, told
+
+
+def test_a_claim_that_is_checked_or_run_names_a_page() -> None:
+    pages = {page.stem for page in paths.documents(paths.root())}
+    for row in load().values():
+        assert row.evidence == "none" or row.chapter in pages, f"{row.id}: no page {row.chapter!r}"
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,14 @@ def test_a_claim_rests_on_one_experiment():
     assert set(named) == set(comparisons())
 
 
+def test_an_experiment_names_claims_of_the_ledger(monkeypatch):
+    chosen = EXPERIMENTS["zhang2018.table1"]
+    wrong = {"zhang2018.tabel1": chosen.contrasts[:1]}
+    monkeypatch.setitem(EXPERIMENTS, chosen.name, dataclasses.replace(chosen, claims=wrong))
+    with pytest.raises(ValueError, match=r"zhang2018\.table1: claims: expected one of .*tabel1"):
+        comparisons()
+
+
 def test_every_claim_that_rests_on_runs_has_contrasts():
     assert set(comparisons()) == {c.id for c in claims.load().values() if c.evidence == "run"}
 

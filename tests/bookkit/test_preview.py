@@ -70,6 +70,13 @@ def test_references_to_other_pages_pass(books: Book) -> None:
     assert "other.html" not in made
 
 
+def test_the_ending_of_a_page_may_stand_there(books: Book) -> None:
+    draft(books, "A line.")
+    assert preview(books.root, "book/draft.md").name == "draft.html"
+    with pytest.raises(ValueError, match=r"page: expected a notebook or \.md file, .*'book/draff'"):
+        preview(books.root, "book/draff.ipynb")
+
+
 def test_every_reference_that_points_nowhere_is_told(
     books: Book, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,6 +262,16 @@ def test_a_sign_that_the_paper_does_not_print_is_refused(whole):
         stored.contrasts(stored.load(NAME, data=whole))
 
 
+def test_it_is_refused_whatever_came_out(whole, declared, monkeypatch):
+    """Registered: more steps with the bonus. Printed: fewer, and so it came out."""
+    changed = dataclasses.replace(CONTRASTS[0], sign=1, level=0.6)
+    monkeypatch.setitem(
+        EXPERIMENTS, NAME, dataclasses.replace(declared, contrasts=(changed,), claims={})
+    )
+    with pytest.raises(ValueError, match="contrast: expected the sign of what is printed"):
+        stored.contrasts(stored.load(NAME, data=whole))
+
+
 def test_no_registered_sign_is_against_what_is_printed():
     for name, declared in EXPERIMENTS.items():
         look_up = stored.printed_numbers(stored.load(name))
@@ -369,6 +380,20 @@ def test_a_caption_says_where_the_numbers_come_from(partly):
     )
 
 
+def test_a_printed_table_has_the_columns_of_the_labels(whole):
+    path = whole / "papers" / "small_table.csv"
+    path.write_text(path.read_text().replace("entropy,", "bonus,", 1))
+    with pytest.raises(ValueError, match=r"small_table\.csv: column: expected one of .*'bonus'"):
+        stored.printed_numbers(stored.load(NAME, data=whole))
+
+
+def test_a_caption_counts_commits(whole):
+    assert ", commit abc, " in stored.caption(stored.load(NAME, data=whole))
+    found = stored.load(NAME, data=whole)
+    found.stored()[0].record["commit"] = "abd"
+    assert ", 2 commits, " in stored.caption(found)
+
+
 def test_a_caption_names_accelerators(partly):
     save(partly, "smoothed", 0, 6.0, accelerator="a GPU")
     assert stored.caption(stored.load(NAME, data=partly)).endswith(
@@ -394,7 +419,23 @@ def test_what_is_not_there_is_refused(whole):
 
 
 def test_the_quick_tier_is_read_where_it_was_swept(whole):
-    assert stored.load(NAME, "quick", whole, whole / "runs").missing == ()
+    found = stored.load(NAME, "quick", whole, whole / "runs")
+    assert found.missing == ()
+    for folder, told in (
+        (whole / "runs" / "small", "data/runs/small"),
+        (whole.parent / "_build" / "runs" / "small", "_build/runs/small"),
+        (Path("/elsewhere/small"), "/elsewhere/small"),
+    ):
+        moved = dataclasses.replace(found, folder=folder)
+        assert f" runs in {told}, commit " in stored.caption(moved)
+
+
+def test_a_page_reads_no_runs_that_are_not_committed(whole, monkeypatch):
+    """Nothing would make it anew when they change."""
+    monkeypatch.setenv("BOOKKIT_STATIC", "1")
+    assert stored.load(NAME, data=whole).missing == ()
+    with pytest.raises(ValueError, match="tier: expected 'paper' on a page of the book"):
+        stored.load(NAME, "quick", whole)
 
 
 def test_the_build_is_told_of_what_is_still_to_come(data, monkeypatch):

@@ -93,6 +93,13 @@ def test_it_says_what_a_policy_must_be_told(env, options):
 
 
 @every_case
+def test_its_merits_are_in_its_info(env, options):
+    core = gymnasium.make_vec(env.name, num_envs=1, **options).core
+    there = core.info(core.reset(1, generator=torch.Generator().manual_seed(0)))
+    assert set(getattr(core, "merits", ())) <= there.keys()
+
+
+@every_case
 def test_numpy_actions_are_accepted(env, options):
     batch = gymnasium.make_vec(env.name, num_envs=3, **options)
     observed, _ = batch.reset(seed=0)

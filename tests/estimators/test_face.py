@@ -17,6 +17,7 @@ from entropy_rl.estimators import (
     exact,
     kl_divergence,
     none,
+    select,
     smoothed,
     smoothed_mode,
     unbiased_gradient,
@@ -25,7 +26,7 @@ from entropy_rl.estimators._base import sum_after
 from entropy_rl.policies import GaussianPolicy
 from enumeration import F64, box, build, randomise, seeded, stack
 
-PATHWISE = [none, crude, crude_gradient, smoothed, unbiased_gradient]
+PATHWISE = [*select.PATHWISE.values()]
 
 
 @st.composite

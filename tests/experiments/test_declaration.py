@@ -141,6 +141,24 @@ def test_runs_that_are_evaluated_for_it_may_be_compared_by_it():
     assert dataclasses.replace(chosen, tiers=tiers, contrasts=compared).contrasts == compared
 
 
+def test_a_curve_that_is_compared_is_one_that_the_training_records():
+    chosen = small_experiment()
+    kept = dataclasses.replace(chosen.contrasts[0], metric="last_entropy")
+    assert dataclasses.replace(chosen, contrasts=(kept,)).contrasts == (kept,)
+    for wrong in ("last_entropi", "last_score", "last_critic_loss"):
+        compared = (dataclasses.replace(kept, metric=wrong),)
+        with pytest.raises(ValueError, match=f"contrasts: expected one of .*'{wrong}'"):
+            dataclasses.replace(chosen, contrasts=compared)
+
+
+@pytest.mark.parametrize("seed", [{}, {"seed": "0"}])
+def test_a_label_has_its_seed(seed):
+    chosen = small_experiment()
+    tier = {label(entropy="none", **seed): small()}
+    with pytest.raises(ValueError, match=r"tiers: expected labels with a seed, .* entropy=none"):
+        dataclasses.replace(chosen, tiers={**chosen.tiers, "quick": tier})
+
+
 def test_a_mean_needs_two_seeds_that_both_sides_have():
     """Else the table would say "not run yet" when all has run."""
     chosen = small_experiment()

@@ -241,6 +241,37 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     assert "only: expected KEY=VALUE, got 'none'" in capsys.readouterr().err
 
 
+def test_runs_that_are_kept_are_made_by_what_is_committed(tmp_path, monkeypatch, capsys):
+    from entropy_rl import cli, experiments
+    from entropy_rl.algorithms import runs
+
+    monkeypatch.setitem(EXPERIMENTS, "small.table", small_experiment())
+    monkeypatch.setattr(experiments, "runs_folder", lambda tier: tmp_path / tier)
+    monkeypatch.setattr(runs, "commit", lambda: "abc+")
+    at = ["sweep", "small.table", "--quiet", "--only", "entropy=none"]
+    assert cli.main([*at, "--tier", "paper"]) == 2
+    assert "tier: expected src as committed for 'paper'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    assert cli.main([*at, "--tier", "quick"]) == 0
+    assert cli.main([*at, "--tier", "paper", "--store", str(tmp_path / "own")]) == 0
+    assert cli.main([*at, "--tier", "paper", "--dirty"]) == 0
+    monkeypatch.setattr(runs, "commit", lambda: "abc")
+    assert cli.main([*at, "--tier", "paper"]) == 0
+
+
+def test_runs_by_changed_sources_are_named(tmp_path, monkeypatch, capsys):
+    from entropy_rl.experiments import runner
+    from entropy_rl.experiments.results import report
+
+    monkeypatch.setitem(EXPERIMENTS, "small.table", small_experiment())
+    for seed, commit in ((0, "abc"), (1, "abc+")):
+        monkeypatch.setattr(runner, "_commit", lambda commit=commit: commit)
+        swept(tmp_path / "small", only={"entropy": "none", "seed": str(seed)})
+    assert report(tmp_path, "quick")
+    told = "made by sources that were changed after their commit: "
+    assert f"{told}{small(1, 'none').hash}\n" in capsys.readouterr().out
+
+
 def test_without_ray_its_extra_is_named_in_one_line(tmp_path, monkeypatch, capsys):
     from entropy_rl.cli import main
 

@@ -40,6 +40,8 @@ PERCENT = {"optimal_percent": "last_optimal"}
 SHARES = {share: percent for percent, share in PERCENT.items()}
 # Where a printed metric has another name here: Table 3 is of the end of the training.
 _PRINTED_AS = {"bandit": {"last_reward": "reward", "last_expected": "reward"}}
+# Of a printed table, besides those of its labels.
+_COLUMNS = ("metric", "mean", "std")
 # Whose printed table has the numbers of an experiment that has none of its own.
 _PRINTED_IN = {"zhang2018.table3_seeds": "zhang2018.table3"}
 
@@ -53,12 +55,14 @@ class Results:
         tier: "quick" or "paper".
         runs: every label of the tier, with its run or None. Labels that share a run have the same.
         data: the folder ``data``.
+        folder: of the stored runs.
     """
 
     experiment: Experiment
     tier: str
     runs: Mapping[Label, StoredRun | None] = field(repr=False)
     data: Path = field(repr=False)
+    folder: Path = field(repr=False)
 
     @property
     def missing(self) -> tuple[Label, ...]:
@@ -93,17 +97,22 @@ def load(
             where a sweep of it goes.
 
     Raises:
-        ValueError: an unknown experiment or tier, or a run that is not as it was written.
+        ValueError: an unknown experiment or tier; the quick tier on a page of the book; or a run
+            that is not as it was written.
     """
     chosen = experiment(name)
     specs = chosen.runs(tier)
+    if tier != "paper" and runs is None and paths.is_static():
+        # Nothing tells the build of them: they are not committed.
+        raise _validate.fail("tier", "'paper' on a page of the book", repr(tier))
     data = data or paths.root() / "data"
     runs = runs or (data / "runs" if tier == "paper" else runs_folder(tier))
     # Listed, not looked for: the build must know of a folder that is still to come.
     there = runs.is_dir() and chosen.folder in os.listdir(runs)
     store = Store(runs / chosen.folder)
     read = {spec.hash: store.find(spec) for spec in (set(specs.values()) if there else ())}
-    return Results(chosen, tier, {key: read.get(spec.hash) for key, spec in specs.items()}, data)
+    found = {key: read.get(spec.hash) for key, spec in specs.items()}
+    return Results(chosen, tier, found, data, runs / chosen.folder)
 
 
 def measure(run: StoredRun, metric: str, seed: int | None = None) -> float:
@@ -169,6 +178,9 @@ def printed_numbers(found: Results) -> Callable[[Label, str], tuple[str, str]]:
     """What the paper prints of a label, mean and ±, by the columns that file and label share.
 
     Two rows of the file for one label and metric are a ``ValueError`` when they are looked up.
+
+    Raises:
+        ValueError: a column of the file that is neither a label's nor "metric", "mean" or "std".
     """
     import pandas as pd
 
@@ -178,6 +190,9 @@ def printed_numbers(found: Results) -> Callable[[Label, str], tuple[str, str]]:
     # Listed, not looked for: so an execution depends on a table that is still to come.
     there = folder.is_dir() and path.name in os.listdir(folder)
     file = pd.read_csv(path, dtype=str) if there else None
+    keys = [*dict.fromkeys(key for label in found.runs for key, _ in label), *_COLUMNS]
+    for column in () if file is None else file.columns:
+        _validate.choice(f"{path.name}: column", column, keys)
 
     def look_up(name: Label, metric: str) -> tuple[str, str]:
         if file is None:

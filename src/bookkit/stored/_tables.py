@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,8 +147,8 @@ def curves(found: Results, metric: str = "return") -> dict[Label, Curves]:
 
     Args:
         found: of :func:`load`.
-        metric: "return" (discounted, from the start), "length", "reward", "entropy" (nats) or
-            "baseline_loss".
+        metric: "return" (discounted, from the start), "length", "reward", "entropy" (nats), or
+            another of :func:`entropy_rl.algorithms.curve_names`.
 
     Raises:
         ValueError: a curve that is not stored, or seeds that were not trained alike.
@@ -181,7 +182,8 @@ def caption(found: Results) -> str:
     def every(read: Callable[[StoredRun], Any]) -> str:
         return ", ".join(sorted({str(read(run)) for run in stored}))
 
-    commits = every(lambda run: run.record["commit"])
+    commits = sorted({run.record["commit"] for run in stored})
+    by = f"commit {commits[0]}" if len(commits) == 1 else f"{len(commits)} commits"
     hours = sum(sum(run.record["cpu_seconds"].values()) for run in stored) / 3600
     used = Counter(run.record["hardware"].get("accelerator") for run in stored)
     accelerators = "".join(
@@ -189,7 +191,7 @@ def caption(found: Results) -> str:
     )
     return (
         f"{found.experiment.name}: {len(stored)} of {count} runs in "
-        f"data/runs/{found.experiment.folder}, commit{'s' if ',' in commits else ''} {commits}, "
+        f"{_place(found.folder, found.data)}, {by}, "
         f"torch {every(lambda run: run.record['versions']['torch'])}, "
         f"{every(lambda run: run.record['hardware']['processor'])}, {accelerators}"
         f"{hours:.1f} CPU-hours."
@@ -205,6 +207,7 @@ def judged(found: Results, contrast: Contrast) -> dict[str, Any]:
     ]
     both = [(seed, a, pairs[1][seed]) for seed, a in pairs[0].items() if seed in pairs[1]]
     stored = [(seed, a, b) for seed, a, b in both if a is not None and b is not None]
+    printed = _is_printed(found, contrast)  # a slip is one, whatever comes out
     verdict, estimate = NOT_RUN, (np.nan,) * 3
     if len(stored) == len(both) > 1:
         estimate = contrast.estimate(
@@ -213,7 +216,7 @@ def judged(found: Results, contrast: Contrast) -> dict[str, Any]:
         )
         verdict = contrast.verdict(*estimate[1:])
         if verdict == "expected":
-            verdict = "as printed" if _is_printed(found, contrast) else "as expected"
+            verdict = "as printed" if printed else "as expected"
     return {
         "metric": contrast.metric,
         "statistic": contrast.statistic,
@@ -247,6 +250,14 @@ def _is_printed(found: Results, contrast: Contrast) -> bool:
         got = f"{contrast.sign:+d} for {describe(contrast.first)}, {contrast.metric}"
         raise _validate.fail("contrast", expected, got)
     return difference > 0
+
+
+def _place(folder: Path, data: Path) -> str:
+    """A folder as it stands in the repository, where it is inside."""
+    for base, name in ((data, "data/"), (data.parent, "")):
+        if folder.is_relative_to(base):
+            return name + folder.relative_to(base).as_posix()
+    return folder.as_posix()
 
 
 def _ours(row: Any, digits: int) -> str:

@@ -14,6 +14,7 @@ from entropy_rl.algorithms.choices import (
 )
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Context, Minibatch, Targets, Values
+from entropy_rl.algorithms.curves import curve_names
 from entropy_rl.algorithms.divergence import TrainingDiverged
 from entropy_rl.algorithms.entropy import (
     ENTROPIES,
@@ -90,6 +91,7 @@ __all__ = [
     "Transitions",
     "TwinCritic",
     "Values",
+    "curve_names",
     "evaluate",
     "gradient_step",
     "make_trainer",

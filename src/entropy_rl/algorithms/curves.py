@@ -8,7 +8,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from entropy_rl.algorithms.config import OnPolicyConfig
+from entropy_rl.algorithms.entropy import ENTROPY_BASELINES
+from entropy_rl.algorithms.off_policy_config import OffPolicyConfig
 from entropy_rl.algorithms.rollout import Rollout
+
+_PLAYED = ("length", "reward", "return", "entropy")
+
+
+def curve_names(config: OnPolicyConfig | OffPolicyConfig, env: object) -> tuple[str, ...]:
+    """The curves that a training records beside "episodes".
+
+    Args:
+        config: of the training.
+        env: the core of its environment, or the core's class.
+    """
+    merits = getattr(env, "merits", ())
+    if isinstance(config, OffPolicyConfig):
+        return (*_PLAYED, "entropy_played", "temperature", "critic_loss", *merits)
+    baseline = ENTROPY_BASELINES.get(config.entropy_baseline or "")
+    critic = () if baseline is None or baseline.critic is None else ("critic_loss",)
+    return (*_PLAYED, "baseline_loss", *critic, *merits)
 
 
 def played_figures(

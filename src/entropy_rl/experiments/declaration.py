@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from entropy_rl import _validate
+from entropy_rl.algorithms import ENVIRONMENTS, curve_names
 from entropy_rl.experiments.spec import RunSpec
 
 TIERS = ("quick", "paper")
@@ -68,7 +69,7 @@ class Contrast:
     statistic: str = "mean"
 
     def __post_init__(self) -> None:
-        if not self.metric.startswith("last_"):  # which curves there are, a run tells
+        if not self.metric.startswith("last_"):  # which curves there are, its runs tell
             _validate.choice("metric", self.metric, METRICS)
         _validate.choice("statistic", self.statistic, STATISTICS)
         if self.sign not in (-1, 0, 1):
@@ -166,7 +167,7 @@ class Experiment:
     Args:
         name: such as "zhang2018.table1"; what stands before the dot is the folder of its results.
         source: where the settings come from, and which were chosen and why.
-        tiers: for "quick" and "paper" the runs by label.
+        tiers: for "quick" and "paper" the runs by label, each with its seed: ``label(…, seed=0)``.
         contrasts: what is compared.
         seconds: what a run is expected to cost by ``(policy, entropy)``, in CPU-seconds a million
             episodes, or a function of the run: for the order of a sweep and its time left, never
@@ -192,8 +193,12 @@ class Experiment:
         for tier in TIERS:
             if not self.tiers.get(tier):
                 raise _validate.fail("tiers", f"runs of the tier {tier!r}", sorted(self.tiers))
-        for tier in self.tiers:
+        for tier, runs in self.tiers.items():
             _validate.choice("tiers", tier, TIERS)
+            for name in runs:
+                if not isinstance(dict(name).get("seed"), int):
+                    expected = "labels with a seed, label(…, seed=0)"
+                    raise _validate.fail("tiers", expected, describe(name))
         for contrast in self.contrasts:
             for side in (contrast.first, contrast.second):
                 if not self.seeds("paper", side):
@@ -201,6 +206,10 @@ class Experiment:
             first, second = (self.seeds("paper", x) for x in (contrast.first, contrast.second))
             needs = _SEEN_BY.get(contrast.metric)
             seen = [spec.evaluation for side in (first, second) for spec in side.values()]
+            for spec in (spec for side in (first, second) for spec in side.values()):
+                if contrast.metric.startswith("last_"):
+                    known = curve_names(spec.config, ENVIRONMENTS[spec.environment])
+                    _validate.choice("contrasts", contrast.metric, [f"last_{x}" for x in known])
             if needs and not all(getattr(evaluation, needs) for evaluation in seen):
                 expected = f"runs whose evaluation is {needs!r}, for {contrast.metric!r}"
                 raise _validate.fail("contrasts", expected, describe(contrast.first))

@@ -33,7 +33,7 @@ def report(runs: Path, tier: str, stale: bool = False) -> bool:
         whether nothing is invalid or stale. Missing runs are not wrong; runs of a device that is
         not here, and asynchronous ones, cannot be replayed, and are counted.
     """
-    wrong: list[str] = []
+    wrong, changed = list[str](), list[str]()
     elsewhere = asynchronous = 0
     for folder in sorted({experiment.folder for experiment in EXPERIMENTS.values()}):
         store = Store(runs / folder)
@@ -41,6 +41,7 @@ def report(runs: Path, tier: str, stale: bool = False) -> bool:
         wrong += problems.values()
         bad = {name.split(".")[0] for name in problems}
         good = {name: store.load(name) for name in store.names() if name not in bad}
+        changed += [x for x, run in good.items() if str(run.record["commit"]).endswith("+")]
         if stale:
             kept = [run for run in good.values() if not run.spec.workers]
             here = [run for run in kept if is_here(run.spec.device)]
@@ -60,6 +61,8 @@ def report(runs: Path, tier: str, stale: bool = False) -> bool:
             print(f"  no label: {store.path(name, 'json')}")
     for line in wrong:
         print(f"wrong: {line}")
+    if changed:
+        print(f"made by sources that were changed after their commit: {', '.join(changed)}")
     if elsewhere:
         print(f"not replayed, for want of their device: {elsewhere} runs")
     if asynchronous:

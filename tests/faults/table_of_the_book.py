@@ -48,13 +48,6 @@ FAULTS = (
         (STORED + "test_a_page_reads_no_runs_that_are_not_committed",),
     ),
     Fault(
-        "a claim without a row",
-        "bookkit/evidence.py",
-        '_validate.choice(f"{name}: claims", claim, known)',
-        "pass",
-        (EVIDENCE + "test_an_experiment_names_claims_of_the_ledger",),
-    ),
-    Fault(
         "as printed, where nothing is printed",
         "bookkit/stored/_tables.py",
         '"as printed" if printed else "as expected"',

@@ -205,12 +205,11 @@ class Experiment:
                     raise _validate.fail("contrasts", "labels of the experiment", describe(side))
             first, second = (self.seeds("paper", x) for x in (contrast.first, contrast.second))
             needs = _SEEN_BY.get(contrast.metric)
-            seen = [spec.evaluation for side in (first, second) for spec in side.values()]
-            for spec in (spec for side in (first, second) for spec in side.values()):
-                if contrast.metric.startswith("last_"):
-                    known = curve_names(spec.config, ENVIRONMENTS[spec.environment])
-                    _validate.choice("contrasts", contrast.metric, [f"last_{x}" for x in known])
-            if needs and not all(getattr(evaluation, needs) for evaluation in seen):
+            specs = [*first.values(), *second.values()]
+            for spec in specs if contrast.metric.startswith("last_") else ():
+                known = curve_names(spec.config, ENVIRONMENTS[spec.environment])
+                _validate.choice("contrasts", contrast.metric, [f"last_{x}" for x in known])
+            if needs and not all(getattr(spec.evaluation, needs) for spec in specs):
                 expected = f"runs whose evaluation is {needs!r}, for {contrast.metric!r}"
                 raise _validate.fail("contrasts", expected, describe(contrast.first))
             if contrast.statistic == "mean" and len(first.keys() & second.keys()) < 2:

@@ -8,6 +8,7 @@ from entropy_rl.streams import (
     exponential,
     normal,
     permutations,
+    replicas_of,
     require_alike,
     uniform,
 )
@@ -94,3 +95,25 @@ def test_bad_calls_are_refused_by_name(draw):
 def test_bad_seeds_are_refused_by_name(seeds):
     with pytest.raises(ValueError, match=r"^seeds: expected"):
         Streams(seeds)
+
+
+@draws
+def test_several_times_the_same_seeds_draw_the_same(draw):
+    once, twice = Streams([3, 8]), Streams([3, 8], times=2)
+    for shape, rows in (((6,), 0), ((3, 4, 2), 1)):
+        first = draw(shape, once, rows=rows)
+        wide = list(shape)
+        wide[rows] *= 2
+        both = draw(tuple(wide), twice, rows=rows)
+        for half in both.chunk(2, rows):
+            assert torch.equal(half, first)
+    assert (len(once), len(twice)) == (2, 4)
+    order = permutations(5, once)
+    assert torch.equal(permutations(5, twice), torch.cat([order, order]))
+    assert (replicas_of(twice), replicas_of(once), replicas_of(seeded(0))) == (4, 2, 1)
+
+
+def test_of_several_times_the_seeds_the_one_that_is_unlike_is_named():
+    rows = torch.tensor([True, True, True, False])
+    with pytest.raises(ValueError, match="got others for the seeds 8"):
+        require_alike("ends", rows, Streams([3, 8], times=2))

@@ -21,21 +21,25 @@ class Streams:
     Args:
         seeds: one for each replica, in [0, 2⁶³).
         device: where they live.
+        times: how often the replicas of all seeds are there, one set after the other, with the same
+            draws in each.
 
     Raises:
         ValueError: no seed, one out of range, or one twice.
     """
 
-    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, seeds: Sequence[int], device: torch.device | str = "cpu", times: int = 1
+    ) -> None:
         for seed in seeds:
             _validate.seed("seeds", seed)
         if not seeds or len(set(seeds)) < len(seeds):
             raise _validate.fail("seeds", "one of its own for each replica", list(seeds))
-        self.seeds = tuple(seeds)
+        self.seeds, self.times = tuple(seeds), times
         self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
     def __len__(self) -> int:
-        return len(self.generators)
+        return len(self.generators) * self.times
 
     @property
     def device(self) -> torch.device:
@@ -103,20 +107,21 @@ def normal(
     return _drawn(torch.Tensor.normal_, shape, source, rows, dtype, device)
 
 
-def generators(source: Source) -> list[torch.Generator]:
-    """Those of each replica; of a generator, itself."""
-    return source.generators if isinstance(source, Streams) else [source]
+def replicas_of(source: Source) -> int:
+    """R, among how many replicas rows are divided; of a generator 1."""
+    return len(source) if isinstance(source, Streams) else 1
 
 
 def permutations(count: int, source: Source) -> Tensor:
-    """A random order of ``count`` things from each of R generators, int64 ``(R, count)``.
+    """A random order of ``count`` things for each of R replicas, int64 ``(R, count)``.
 
     Args:
         count: n ≥ 0.
         source: of chance; a ``torch.Generator`` is one.
     """
-    each = generators(source)
-    return torch.stack([torch.randperm(count, generator=g, device=g.device) for g in each])
+    each = source.generators if isinstance(source, Streams) else [source]
+    drawn = torch.stack([torch.randperm(count, generator=g, device=g.device) for g in each])
+    return drawn.repeat(replicas_of(source) // len(each), 1)
 
 
 def require_alike(name: str, rows: Tensor, source: Streams) -> None:
@@ -134,7 +139,8 @@ def require_alike(name: str, rows: Tensor, source: Streams) -> None:
         raise _validate.fail(name, "as many rows for each replica that is stacked", len(rows))
     parts = rows.view(len(source), len(rows) // len(source))
     same = (parts == parts[0]).all(1).tolist()
-    other = [seed for seed, alike in zip(source.seeds, same, strict=True) if not alike]
+    seeds = source.seeds * source.times
+    other = [seed for seed, alike in zip(seeds, same, strict=True) if not alike]
     if other:
         found = f"others for the seeds {', '.join(map(str, other))}"
         raise _validate.fail(name, f"those of seed {source.seeds[0]} in every replica", found)
@@ -156,7 +162,9 @@ def _drawn(
     if N % R:
         raise _validate.fail("shape", f"rows for {R} replicas alike", N)
     part = (*shape[:rows], N // R, *shape[rows + 1 :])
-    parts = torch.empty(R, *part, dtype=dtype, device=device)
+    parts = torch.empty(len(source.generators), *part, dtype=dtype, device=device)
     for own, generator in zip(parts.unbind(), source.generators, strict=True):
         fill(own, generator=generator)
+    if source.times > 1:
+        parts = parts.repeat(source.times, *(1,) * len(part))
     return parts.movedim(0, rows).reshape(*shape)

@@ -1,5 +1,7 @@
 """Rollouts: what a batch that shrinks records is what one episode after the other records."""
 
+import dataclasses
+
 import hypothesis.strategies as st
 import pytest
 import torch
@@ -124,6 +126,21 @@ def test_the_cap_cuts():
     rollout = played(cap=3)
     assert rollout.lengths.max() == 3
     assert len(rollout) == rollout.lengths.sum()
+
+
+@pytest.mark.parametrize("cap", [1, 3, 1_000])
+def test_a_whole_grid_is_read_as_its_rows_stand(cap):
+    """Where no episode has ended before the others, and only there."""
+    rollout = played(cap=cap)
+    assert rollout.whole == (len(rollout) == rollout.r_t.numel())
+    assert rollout.whole == (cap == 1)
+    apart = dataclasses.replace(rollout, whole=False)
+    rows = torch.rand(len(rollout), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(rollout.grid(rows), apart.grid(rows))
+    assert torch.equal(rollout.rows(rollout.r_t), apart.rows(rollout.r_t))
+    columns = rollout.by_columns(2)
+    assert not columns.whole
+    assert torch.equal(columns.rows(columns.grid(rows)), rows)
 
 
 @settings(max_examples=50)

@@ -366,3 +366,101 @@ def test_a_stack_is_not_judged_as_if_it_were_one():
         with pytest.raises(ValueError, match=r"policy: expected one alone.*got 2"):
             evaluate(GAME, together, 10, seed=1, exact=exact)
     assert evaluate(GAME, unstack_policies(together)[0], 10, seed=1, exact=True).exact
+
+
+WEIGHTS = [{"learning_rate": 0.01, "beta": 0.02}, {"learning_rate": 0.003, "beta": 0.3}]
+
+
+def alone_and_together(make, env, config, count=2):
+    """Each configuration alone, and all of them as one training."""
+    configs = [dataclasses.replace(config, **each) for each in (WEIGHTS * 2)[:count]]
+    alone = [ended(Trainer(env, stack_policies(make()), each, SEEDS)) for each in configs]
+    every = [policy for _ in configs for policy in make()]
+    return alone, ended(Trainer(env, stack_policies(every), configs, SEEDS))
+
+
+def assert_near(alone, together, near):
+    parts = unstack_policies(together.policy)
+    for i, trainer in enumerate(alone):
+        own = slice(i * len(SEEDS), (i + 1) * len(SEEDS))
+        for policy, part in zip(unstack_policies(trainer.policy), parts[own], strict=True):
+            assert (vector(policy) - vector(part)).abs().max() < near
+        assert trainer.curves.keys() == together.curves.keys()
+        for name in trainer.curves.keys() - {"episodes"}:
+            mine = [values[own] for values in together.curves[name]]
+            for one, other in zip(mine, trainer.curves[name], strict=True):
+                assert one == pytest.approx(other, rel=1e-6, abs=1e-6, nan_ok=True), name
+    assert (together.updates, together.steps) == (alone[0].updates, len(alone) * alone[0].steps)
+    assert together.curves["episodes"] == alone[0].curves["episodes"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"entropy": "none"},
+        {"entropy": "crude", "optimiser": "rmsprop", "clip_gradient": 0.02},
+        {"entropy": "crude_gradient", "optimiser": "sgd", "decay": False},
+        {"entropy": "smoothed", "reduction": "sum", "beta_decay": True},
+        {"entropy": "unbiased_gradient", "epochs": 2, "episodes": 115},
+        {"entropy": "smoothed", "baseline": "value", "grouping": "rows", "minibatches": 3},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("family", ["lstm", "independent"])
+def test_two_configurations_are_trained_as_each_is_alone(family, changes):
+    """But for rounding; and what is apart in them does make a difference."""
+    config = dataclasses.replace(CONFIG, **changes)
+    alone, together = alone_and_together(lambda: policies(SEEDS, family), GAME, config)
+    assert_near(alone, together, 1e-7 if config.baseline == "value" else 1e-12)
+    first, second = (vector(trainer.policy) for trainer in alone)
+    assert (first - second).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"algorithm": "ppo", "stagger": 10, "epochs": 2},
+        {"algorithm": "a2c", "minibatches": 1},
+        {"algorithm": "impala", "minibatches": 1, "lag": 2, "entropy": "unbiased_gradient"},
+    ],
+    ids=str,
+)
+def test_stretches_of_three_configurations_are_those_of_each(changes):
+    config = dataclasses.replace(STRETCHES, **changes)
+    made = alone_and_together(lambda: [swinging(seed) for seed in SEEDS], SWING, config, 3)
+    assert_near(*made, 1e-6)  # critics in single precision
+
+
+def test_two_configurations_resume_with_the_same_numbers():
+    configs = [dataclasses.replace(CONFIG, **each) for each in WEIGHTS]
+
+    def begun():
+        return Trainer(GAME, stack_policies(policies(SEEDS) * 2), configs, SEEDS)
+
+    whole, first, second = ended(begun()), begun(), begun()
+    for _ in range(4):
+        first.step()
+    second.load_state_dict(first.state_dict())
+    ended(second)
+    assert torch.equal(vector(second.policy), vector(whole.policy))
+    assert second.curves == whole.curves
+
+
+@pytest.mark.parametrize(
+    ("configs", "message"),
+    [
+        ([], "seed: expected one for each of 6 replicas"),
+        ([{}] * 3, "seed: expected one for each of 6 replicas"),
+        ([{}, {"discount": 0.5}], "config: expected differences in learning_rate and beta alone"),
+        ([{"algorithm": "sa2c"}, {"algorithm": "sa2c", "beta": 1.0}], "algorithm: expected a row "),
+    ],
+)
+def test_configurations_that_cannot_be_one_training_are_refused(configs, message):
+    made = [dataclasses.replace(CONFIG, **changes) for changes in configs]
+    with pytest.raises(ValueError, match=f"^{message}"):
+        Trainer(GAME, stack_policies(policies(SEEDS) * 2), made, SEEDS)
+
+
+def test_several_configurations_are_for_stacked_policies():
+    with pytest.raises(ValueError, match="seed: expected one for each of 1 replicas"):
+        Trainer(GAME, policy_for(GAME).double(), [CONFIG, CONFIG], 0)

@@ -265,7 +265,7 @@ def test_runs_by_changed_sources_are_named(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setitem(EXPERIMENTS, "small.table", small_experiment())
     for seed, commit in ((0, "abc"), (1, "abc+")):
-        monkeypatch.setattr(runner, "_commit", lambda commit=commit: commit)
+        monkeypatch.setattr(runner, "commit_of_code", lambda commit=commit: commit)
         swept(tmp_path / "small", only={"entropy": "none", "seed": str(seed)})
     assert report(tmp_path, "quick")
     told = "made by sources that were changed after their commit: "
@@ -338,6 +338,51 @@ def test_on_another_machine_the_first_batches_have_to_agree(tmp_path, monkeypatc
     else:
         assert "not for rounding alone (steps" in reason
         assert "hardware were" in reason
+
+
+def replayed(steps, entropy, second):
+    """A beginning: a sample of the parameters went ``steps``, the curve of two batches."""
+    return {"updates": 20, "sha256": "", "moved": steps, "curves": {"entropy": [entropy, second]}}
+
+
+@pytest.mark.parametrize(
+    ("steps", "entropy", "rounding", "far"),
+    [
+        ([1.0, 0.029], 2.0, 0.01, ""),
+        ([1.0, 0.031], 2.0, 0.01, "steps"),
+        ([1.0, 0.0], 2.003, 0.01, "entropy"),
+        ([1.0, 0.09], 2.0, 5.0, ""),
+        ([1.0, 0.11], 2.0, 5.0, "steps"),
+        ([1.0, 0.0002], 2.0, 0.0, ""),
+        ([1.0, 0.0004], 2.0, 0.0, "steps"),
+    ],
+)
+@pytest.mark.parametrize("units", [True, False])
+def test_bfloat16_by_units_and_without_is_judged_by_its_first_batch(
+    tmp_path, monkeypatch, steps, entropy, rounding, far, units
+):
+    """By three times what rounding does here, .1 at most; the second batch has other draws."""
+    from entropy_rl.experiments import results
+    from entropy_rl.networks import products
+
+    store, _ = swept(tmp_path, only={"entropy": "none", "seed": "0"})
+    run = store.load(small(0, "none").hash)
+    here = {"processor": "ours"} | ({} if units else {"bfloat16": "float32 products, rounded"})
+    there = {"processor": "theirs"} | ({"bfloat16": "float32 products, rounded"} if units else {})
+
+    def begun(spec):
+        rounded = products._wide.get() is torch.float64
+        return replayed([1.0, rounding if rounded else 0.0], 2.0, 1.0)
+
+    monkeypatch.setattr(results, "hardware", lambda *_: here)
+    monkeypatch.setattr(results, "beginning", begun)
+    record = {**run.record, "first_updates": replayed(steps, entropy, 1.5)}
+    another = dataclasses.replace(run, record={**record, "hardware": there})
+    reason = results.staleness(another)
+    assert (reason is None) is not far
+    assert f"not for rounding alone ({far})" in (reason or "not for rounding alone ()")
+    alike = dataclasses.replace(run, record={**record, "hardware": {**here, "processor": "theirs"}})
+    assert "entropy" in results.staleness(alike), "the same way: both batches are looked at"
 
 
 def test_names_are_found():

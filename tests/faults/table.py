@@ -29,6 +29,7 @@ DECLARATION = "tests/experiments/test_declaration.py::"
 STREAMS = "tests/test_streams.py::"
 STACKED = "tests/policies/test_stacked_policies.py::"
 REPLICAS = "tests/algorithms/test_stacked_training.py::"
+TOGETHER = "tests/experiments/test_together.py::"
 LIMITS = "tests/test_soft_limits.py::"
 PRICE = "tests/test_temperature_exact.py::"
 TABLE3 = "tests/experiments/test_table3.py::"
@@ -356,9 +357,9 @@ FAULTS = (
     ),
     Fault(
         "the learning rate stays",
-        "entropy_rl/algorithms/on_policy.py",
-        "self.config.learning_rate * self.left",
-        "self.config.learning_rate",
+        "entropy_rl/algorithms/replicas.py",
+        "config.learning_rate * left",
+        "config.learning_rate",
         (TARGETS + "test_the_learning_rate_falls_to_nothing_or_stays",),
     ),
     Fault(
@@ -377,9 +378,9 @@ FAULTS = (
     ),
     Fault(
         "the weight of the entropy stays",
-        "entropy_rl/algorithms/on_policy.py",
-        "self.config.beta * self.left if",
-        "self.config.beta if",
+        "entropy_rl/algorithms/config.py",
+        "self.beta * left if",
+        "self.beta if",
         (TARGETS + "test_the_weight_of_the_entropy_falls_to_nothing_or_stays",),
     ),
     Fault(
@@ -483,8 +484,8 @@ FAULTS = (
     Fault(
         "the shortest run first",
         "entropy_rl/experiments/sweeping.py",
-        "missing.sort(key=experiment.cost, reverse=True)",
-        "missing.sort(key=experiment.cost)",
+        "specs_of(task))), reverse=True)",
+        "specs_of(task))))",
         (SWEEP + "test_the_longest_come_first",),
     ),
     Fault(
@@ -926,8 +927,8 @@ FAULTS = (
     Fault(
         "a shared baseline whose head nobody moves",
         "entropy_rl/algorithms/on_policy.py",
-        "make_optimiser(config.optimiser, self.parameters, config.learning_rate)",
-        "make_optimiser(config.optimiser, policy.parameters(), config.learning_rate)",
+        "self.replicas.optimiser(self.parameters)",
+        "self.replicas.optimiser(list(policy.parameters()))",
         (SHARED + "test_it_learns_the_mean_return_beside_the_policy",),
     ),
     Fault(
@@ -975,9 +976,54 @@ FAULTS = (
     Fault(
         "no product is slow",
         "entropy_rl/networks/products.py",
-        "and not has_bfloat16()",
-        "and False",
+        "or not has_bfloat16())",
+        "or False)",
         (PRODUCTS + "test_slow_products_are_made_in_float32",),
+    ),
+    Fault(
+        "one weight for all configurations of a training",
+        "entropy_rl/algorithms/replicas.py",
+        "beta=config.beta_at(left)),",
+        "beta=self.config.beta_at(left)),",
+        (
+            REPLICAS + "test_two_configurations_are_trained_as_each_is_alone",
+            TOGETHER + "test_two_runs_as_one_give_the_files_of_each",
+        ),
+    ),
+    Fault(
+        "one learning rate for all configurations of a training",
+        "entropy_rl/algorithms/replicas.py",
+        '{"params": own, "lr": config.learning_rate}',
+        '{"params": own, "lr": self.config.learning_rate}',
+        (TOGETHER + "test_two_runs_as_one_give_the_files_of_each",),
+    ),
+    Fault(
+        "nobody looks whether two runs as one begin as each does",
+        "entropy_rl/experiments/together.py",
+        "if beginning(spec) != found:",
+        "if False:",
+        (TOGETHER + "test_a_machine_that_rounds_apart_makes_each_alone",),
+    ),
+    Fault(
+        "a short batch is trained with others",
+        "entropy_rl/experiments/together.py",
+        "or config.episodes % config.batch",
+        "or False",
+        (TOGETHER + "test_what_is_never_trained_with_another",),
+    ),
+    Fault(
+        "whatever bfloat16 does is rounding",
+        "entropy_rl/experiments/results.py",
+        "return min(MOVED, BFLOAT16 * apart), 1",
+        "return BFLOAT16 * apart, 1",
+        (SWEEP + "test_bfloat16_by_units_and_without_is_judged_by_its_first_batch",),
+    ),
+    Fault(
+        "a grid whose rows were put in another order is still thought whole",
+        "entropy_rl/algorithms/rollout.py",
+        "            whole=False,\n",
+        "",
+        (ROLLOUT + "test_a_whole_grid_is_read_as_its_rows_stand",),
     ),
     Fault(
         "old log-probabilities of other rows",

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from entropy_rl.experiments.runner import hardware
-from entropy_rl.networks import ConvolutionalTorso, Linear, has_bfloat16, product, products
+from entropy_rl.networks import (
+    ConvolutionalTorso,
+    Linear,
+    has_bfloat16,
+    product,
+    products,
+    products_in_float64,
+)
 from entropy_rl.policies import make_policy
 
 HALF = torch.bfloat16
@@ -141,3 +148,16 @@ def test_a_sidecar_says_how_bfloat16_was_computed(monkeypatch):
     assert ("bfloat16" in hardware("cpu", "bfloat16")) is not has_bfloat16()
     monkeypatch.setattr("entropy_rl.experiments.runner.has_bfloat16", lambda: False)
     assert hardware("cpu", "bfloat16")["bfloat16"] == "float32 products, rounded"
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_products_in_float64_are_rounded_once(monkeypatch, native):
+    """In float32 one is lost beside a hundred million; on a processor with units and without."""
+    monkeypatch.setattr(products, "has_bfloat16", lambda: native)
+    left, right = torch.tensor([[2.0**27, 1.0, -(2.0**27)]]).to(HALF), torch.ones(3, 1).to(HALF)
+    with products_in_float64():
+        assert product(torch.mm, left, right).item() == 1.0
+        assert product(torch.mm, left, right).dtype == HALF
+        assert product(torch.mm, left.float(), right.float()).dtype == torch.float32
+    monkeypatch.setattr(products, "has_bfloat16", lambda: False)
+    assert product(torch.mm, left, right).item() == 0.0

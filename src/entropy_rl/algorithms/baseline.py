@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -97,11 +97,13 @@ class RunningBaseline:
 
     def __init__(self, memory: int = 100) -> None:
         self.returns: deque[float] = deque(maxlen=memory)
+        self.mean = 0.0
 
-    @property
-    def mean(self) -> float:
-        """Of what is remembered; 0 at first."""
-        return sum(self.returns) / len(self.returns) if self.returns else 0.0
+    def remember(self, returns: Iterable[float]) -> None:
+        """Add ``returns``; ``mean`` is that of what is remembered, 0 at first."""
+        self.returns.extend(returns)
+        if self.returns:
+            self.mean = sum(self.returns) / len(self.returns)
 
     def evaluate(self, obs: Observation) -> Tensor:
         """The mean of what is remembered, the same in every state."""
@@ -111,7 +113,7 @@ class RunningBaseline:
     def learn(self, obs: Observation, returns: Tensor) -> Tensor:
         """Remember; the mean squared error before it."""
         error = (returns - self.evaluate(obs)).square().mean()
-        self.returns.extend(returns.tolist())
+        self.remember(returns.tolist())
         return error
 
     def state_dict(self) -> dict[str, Any]:
@@ -120,7 +122,9 @@ class RunningBaseline:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """What :meth:`state_dict` returned."""
-        self.returns = deque(state["returns"], maxlen=self.returns.maxlen)
+        self.returns.clear()
+        self.mean = 0.0
+        self.remember(state["returns"])
 
 
 class NoBaseline:

@@ -241,6 +241,10 @@ class OnPolicyConfig:
         """The hyper-parameters of the row, with their defaults."""
         return completed(self.row.options, self.options)
 
+    def beta_at(self, left: float) -> float:
+        """β when the share ``left`` of the training is still to come."""
+        return self.beta * left if self.beta_decay else self.beta
+
     @property
     def keeps_graph(self) -> bool:
         """Whether the one update of a batch uses the graph of its sampling.

@@ -8,7 +8,7 @@ from torch import Tensor
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.rollout import Rollout, flat_observation
 from entropy_rl.networks import by_replica
-from entropy_rl.streams import Source, generators, permutations
+from entropy_rl.streams import Source, permutations, replicas_of
 
 
 def first_visits(rollout: Rollout) -> Tensor:
@@ -37,7 +37,7 @@ def minibatch_rows(
     if groups == 1:
         return [rows]
     if generator is not None:
-        each = by_replica(rows, len(generators(generator)))
+        each = by_replica(rows, replicas_of(generator))
         drawn = each.gather(1, permutations(each.shape[1], generator))
         return [part.flatten() for part in drawn.tensor_split(groups, 1) if part.shape[1]]
     group = rollout.episode[rows] % groups

@@ -23,7 +23,7 @@ from entropy_rl.algorithms.entropy_critic import Lesson
 from entropy_rl.algorithms.fit import check_fit
 from entropy_rl.algorithms.lag import LaggedActor
 from entropy_rl.algorithms.minibatches import baseline_rows, loss_scale, minibatch_rows
-from entropy_rl.algorithms.optimisers import clear_gradients, make_optimiser
+from entropy_rl.algorithms.optimisers import clear_gradients
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.problem import Problem
 from entropy_rl.algorithms.regression import Regression
@@ -50,9 +50,11 @@ class Trainer:
         env: the batched core of an environment, such as ``HuntersRabbits()``.
         policy: a policy for its spaces; trained in place, on the device of its parameters. Or
             several, stacked: each then plays the configuration's episodes and batches.
-        config: all hyper-parameters.
+        config: all hyper-parameters. Or, for a stacked policy, configurations that differ in the
+            learning rate and β alone: it has the replicas of the first, then those of the next, ….
         seed: of all draws, and of the baseline's initial weights, in [0, 2⁶³). The same seed gives
-            the same numbers on the same device. Of a stacked policy one for each replica.
+            the same numbers on the same device. Of a stacked policy one for each replica of a
+            configuration.
 
     Raises:
         ValueError: a policy that does not fit the environment, is not finite or hides its draws
@@ -61,10 +63,15 @@ class Trainer:
     """
 
     def __init__(
-        self, env: Core[Any], policy: Any, config: OnPolicyConfig, seed: int | Sequence[int]
+        self,
+        env: Core[Any],
+        policy: Any,
+        config: OnPolicyConfig | Sequence[OnPolicyConfig],
+        seed: int | Sequence[int],
     ) -> None:
         check_fit(env, policy)
         self.replicas = Replicas.of(seed, policy, config)
+        config = self.replicas.config
         if hasattr(policy, "half_ranges"):
             expected = "one whose actions can be read back; a tanh loses them near its bounds"
             raise _validate.fail("policy", expected, type(policy).__name__)
@@ -84,7 +91,7 @@ class Trainer:
         self.parameters = [*policy.parameters()]
         if self.shared is not None:
             self.parameters += self.shared.head.parameters()
-        self.optimiser = make_optimiser(config.optimiser, self.parameters, config.learning_rate)
+        self.optimiser = self.replicas.optimiser(self.parameters)
         self.batches = -(-config.episodes // config.batch)
         self.played = self.steps = self.updates = 0
         self.curves: dict[str, list[Any]] = {}
@@ -99,7 +106,7 @@ class Trainer:
     @property
     def beta(self) -> float:
         """The present weight of the entropy."""
-        return self.config.beta * self.left if self.config.beta_decay else self.config.beta
+        return self.config.beta_at(self.left)
 
     @property
     def keeps_graph(self) -> bool:
@@ -135,8 +142,7 @@ class Trainer:
         self._require_finite("parameters", *self.parameters)
         self._good = self._snapshot()
         if self.config.decay:
-            for group in self.optimiser.param_groups:
-                group["lr"] = self.config.learning_rate * self.left
+            self.replicas.set_rates(self.optimiser, self.left)
 
     def play(self, episodes: int) -> Rollout:
         """Play ``episodes`` with the present policy or the lagged one, of each replica."""
@@ -236,7 +242,8 @@ class Trainer:
         scale = loss_scale(rollout, rows, c) * len(self.replicas)
         terms = {
             "policy loss": scale * SURROGATES[c.row.surrogate](minibatch),
-            "entropy term": scale * ENTROPIES[c.row.entropy].term(minibatch),
+            "entropy term": scale
+            * self.replicas.entropy_term(ENTROPIES[c.row.entropy].term, minibatch, self.left),
         }
         if self.shared is not None and value is not None:
             terms["value term"] = scale * self.shared.term(chain, value[rows])

@@ -1,18 +1,21 @@
-"""Seeds of one configuration, trained as one: what the loop asks of them.
+"""Seeds of one configuration, or of several, trained as one: what the loop asks of them.
 
 The rows of a batch belong to the replicas in equal parts, in their order, and every parameter has
 an axis of R in front. The loss is the sum of the replicas' own, and an optimiser that works entry
-by entry keeps them apart, so that the loop is the one for a single policy.
+by entry keeps them apart, so that the loop is the one for a single policy. Configurations that
+differ in the learning rate and in the weight of the entropy alone are trained as one too: each has
+the replicas of all seeds, one set after the other, and gives the numbers that it gives without the
+others, rounding apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from entropy_rl import _validate
 from entropy_rl.algorithms.baseline import (
@@ -23,9 +26,13 @@ from entropy_rl.algorithms.baseline import (
     make_baseline,
 )
 from entropy_rl.algorithms.config import OnPolicyConfig
+from entropy_rl.algorithms.context import Minibatch
+from entropy_rl.algorithms.entropy import ENTROPIES, bonus, no_term
+from entropy_rl.algorithms.optimisers import make_optimiser
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.rollout import Rollout, flat_observation
 from entropy_rl.envs import Core
+from entropy_rl.estimators import Estimate
 from entropy_rl.networks import by_replica
 from entropy_rl.stepwise import Observation
 from entropy_rl.streams import Source, Streams
@@ -43,6 +50,17 @@ _STACKABLE: dict[str, tuple[Any, ...]] = {
 }
 
 
+def apart_from_weights(config: OnPolicyConfig) -> OnPolicyConfig:
+    """What configurations that are trained as one have in common."""
+    return replace(config, learning_rate=1.0, beta=0.0)
+
+
+def weighs_bonus(config: OnPolicyConfig) -> bool:
+    """Whether β stands before the entropy term alone, so that configurations can differ in it."""
+    use = ENTROPIES[config.row.entropy]
+    return not use.in_rewards and use.term in (bonus, no_term)
+
+
 @dataclass(frozen=True)
 class Replicas:
     """R seeds, or one that is not stacked.
@@ -50,28 +68,38 @@ class Replicas:
     Attributes:
         seeds: of the draws of each.
         stacked: whether parameters have an axis for them.
+        configs: of the training; of several each has the replicas of all seeds.
     """
 
     seeds: tuple[int, ...]
     stacked: bool
+    configs: tuple[OnPolicyConfig, ...]
 
     @classmethod
-    def of(cls, seed: int | Sequence[int], policy: Any, config: OnPolicyConfig) -> Replicas:
+    def of(
+        cls,
+        seed: int | Sequence[int],
+        policy: Any,
+        config: OnPolicyConfig | Sequence[OnPolicyConfig],
+    ) -> Replicas:
         """One seed for a single policy, or one for each replica of a stacked policy.
 
         Raises:
             ValueError: another number of seeds than of replicas, a seed out of range or twice, or
-                a configuration under which replicas cannot be trained as one.
+                configurations under which replicas cannot be trained as one.
         """
+        configs = (config,) if isinstance(config, OnPolicyConfig) else tuple(config)
         replicas = getattr(policy, "replicas", 1)
         if isinstance(seed, str) or not isinstance(seed, Sequence):
             _validate.seed("seed", seed)
-            if replicas != 1:
+            if replicas != 1 or len(configs) != 1:
                 raise _validate.fail("seed", f"one for each of {replicas} replicas", seed)
-            return cls((seed,), False)
+            return cls((seed,), False, configs)
         seeds = Streams(seed).seeds
-        if len(seeds) != replicas:
+        if len(seeds) * len(configs) != replicas:
             raise _validate.fail("seed", f"one for each of {replicas} replicas", seeds)
+        _check_configs(configs)
+        config = configs[0]
         for name, taken in _STACKABLE.items():
             value = getattr(config, name)
             if value not in taken:
@@ -83,10 +111,66 @@ class Replicas:
                 raise _validate.fail(name, expected, getattr(config, name))
         if config.row.update != "gradient_step":
             raise _validate.fail("algorithm", "gradient steps, if stacked", config.row.update)
-        return cls(seeds, True)
+        return cls(seeds, True, configs)
 
     def __len__(self) -> int:
-        return len(self.seeds)
+        return len(self.seeds) * len(self.configs)
+
+    @property
+    def config(self) -> OnPolicyConfig:
+        """The first, for all that it has in common with the others."""
+        return self.configs[0]
+
+    def optimiser(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+        """One over ``parameters``, of several configurations with a group for each.
+
+        A group has a part of every parameter, in place, whose gradient it reads at every step.
+        """
+        name = self.config.optimiser
+        if len(self.configs) == 1:
+            return make_optimiser(name, parameters, self.config.learning_rate)
+        parts = [
+            [part.detach() for part in p.detach().chunk(len(self.configs))] for p in parameters
+        ]
+        groups = list(zip(*parts, strict=True))
+        made = make_optimiser(name, groups[0], self.config.learning_rate)
+        for own, config in zip(groups[1:], self.configs[1:], strict=True):
+            made.add_param_group({"params": own, "lr": config.learning_rate})
+
+        def read_gradients(*_: Any) -> None:
+            for p, own in zip(parameters, parts, strict=True):
+                each = (None,) * len(own) if p.grad is None else p.grad.chunk(len(own))
+                for part, gradient in zip(own, each, strict=True):
+                    part.grad = gradient
+
+        made.register_step_pre_hook(read_gradients)
+        return made
+
+    def set_rates(self, optimiser: torch.optim.Optimizer, left: float) -> None:
+        """Each configuration's own learning rate, of which the share ``left`` remains."""
+        for group, config in zip(optimiser.param_groups, self.configs, strict=True):
+            group["lr"] = config.learning_rate * left
+
+    def entropy_term(
+        self, term: Callable[[Minibatch], Tensor], minibatch: Minibatch, left: float
+    ) -> Tensor:
+        """``term(minibatch)``; of several configurations the mean of theirs, each with its β."""
+        G = len(self.configs)
+        if G == 1:
+            return term(minibatch)
+        values = minibatch.estimate.value.chunk(G)
+        surrogates = minibatch.estimate.surrogate.chunk(G)
+        terms = [
+            term(
+                replace(
+                    minibatch,
+                    context=replace(minibatch.context, beta=config.beta_at(left)),
+                    estimate=Estimate(value, surrogate),
+                )
+            )
+            for config, value, surrogate in zip(self.configs, values, surrogates, strict=True)
+        ]
+        return torch.stack(terms).mean()
 
     def baseline(
         self, env: Core[Any], working: WorkingCopy, config: OnPolicyConfig, device: torch.device
@@ -102,7 +186,7 @@ class Replicas:
         if config.baseline == "running":
             return RunningBaselines(len(self))
         parts = []
-        for seed in self.seeds:
+        for seed in self.seeds * len(self.configs):
             torch.manual_seed(seed ^ _BASELINE_STREAM)
             parts.append(ValueBaseline(env.observation_space, config, device))
         return ValueBaselines(parts, config)
@@ -132,7 +216,7 @@ class Replicas:
     def source(self, device: torch.device) -> Source:
         """What everything is drawn from, on ``device``."""
         if self.stacked:
-            return Streams(self.seeds, device)
+            return Streams(self.seeds, device, len(self.configs))
         return torch.Generator(device).manual_seed(self.seeds[0])
 
     def mean(self, rows: Tensor) -> Tensor:
@@ -147,13 +231,24 @@ class Replicas:
                 not looked at.
         """
         bad: set[int] = set()
+        seeds = self.seeds * len(self.configs)
         for x in tensors if self.stacked else ():
             if x.ndim and len(x) % len(self) == 0:
                 finite = by_replica(x.detach(), len(self)).flatten(1).isfinite().all(1)
-                bad.update(
-                    seed for seed, ok in zip(self.seeds, finite.tolist(), strict=True) if not ok
-                )
+                bad.update(seed for seed, ok in zip(seeds, finite.tolist(), strict=True) if not ok)
         return tuple(sorted(bad))
+
+
+def _check_configs(configs: tuple[OnPolicyConfig, ...]) -> None:
+    """Refuse several that would not give the numbers that each gives alone."""
+    if len(configs) == 1:
+        return
+    first = apart_from_weights(configs[0])
+    if any(apart_from_weights(config) != first for config in configs):
+        raise _validate.fail("config", "differences in learning_rate and beta alone", configs)
+    if not weighs_bonus(first):
+        expected = "a row whose weight is in the entropy bonus alone, for several configurations"
+        raise _validate.fail("algorithm", expected, first.algorithm)
 
 
 class RunningBaselines:
@@ -173,7 +268,7 @@ class RunningBaselines:
         error = by_replica((returns - self.evaluate(obs)).square(), len(self.parts)).mean(1)
         each = by_replica(returns, len(self.parts)).tolist()
         for part, own in zip(self.parts, each, strict=True):
-            part.returns.extend(own)
+            part.remember(own)
         return error
 
     def state_dict(self) -> dict[str, Any]:

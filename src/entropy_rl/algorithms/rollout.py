@@ -13,7 +13,7 @@ from entropy_rl import _validate
 from entropy_rl.conditionals import Chain, concatenate, select_rows, without_features
 from entropy_rl.envs import Core, episodes_over
 from entropy_rl.stepwise import Observation
-from entropy_rl.streams import Source, Streams, generators, require_alike
+from entropy_rl.streams import Source, Streams, replicas_of, require_alike
 
 Act = Callable[[Observation], Chain]
 
@@ -43,6 +43,7 @@ class Rollout:
         running: what goes on after the last step, or None.
         detached: whether ``chain`` is without the graph of its sampling even if the configuration
             keeps it: another process has played.
+        whole: whether row t · B + b is step t of column b, because none ended before the others.
     """
 
     obs: Observation
@@ -58,6 +59,7 @@ class Rollout:
     merits: dict[str, Tensor] = field(default_factory=dict)
     running: Any = None
     detached: bool = False
+    whole: bool = False
 
     def __len__(self) -> int:
         return len(self.time)
@@ -87,6 +89,7 @@ class Rollout:
             final_obs=final,
             final_order=final_order,
             detached=True,
+            whole=False,
         )
 
     @property
@@ -96,12 +99,16 @@ class Rollout:
 
     def grid(self, rows: Tensor) -> Tensor:
         """Values of the rows ``(N,)`` on the grid ``(T, B)``, 0 where no step was taken."""
+        if self.whole:
+            return rows.view(self.r_t.shape)
         out = torch.zeros(self.r_t.shape, dtype=rows.dtype, device=rows.device)
         out[self.time, self.episode] = rows
         return out
 
     def rows(self, grid: Tensor) -> Tensor:
         """Values of the grid ``(T, B)`` at the rows ``(N,)``."""
+        if self.whole:
+            return grid.flatten()
         return grid[self.time, self.episode]
 
     def next_values(self, v_tm1: Tensor, v_final: Tensor | None) -> Tensor:
@@ -202,14 +209,17 @@ def play_episodes(
         running_on = ~(over | cut)
         if not running_on.all():
             going = running_on.nonzero().squeeze(1)
-            state, alive = state[going], alive[going]
-            if not len(alive):
+            if not len(going):
                 break
+            state, alive = state[going], alive[going]
     merits.update((name, torch.stack(rows, 1)) for name, rows in ended.items())
     time = torch.cat([torch.full_like(rows, t) for t, rows in enumerate(columns)])
     episode = torch.cat(columns)
+    whole = len(episode) == len(columns) * episodes
 
     def grid(parts: list[Tensor]) -> Tensor:
+        if whole:
+            return torch.stack(parts)
         out = torch.zeros(len(parts), episodes, dtype=parts[0].dtype, device=device)
         out[time, episode] = torch.cat(parts)
         return out
@@ -227,6 +237,7 @@ def play_episodes(
         version=version,
         merits=merits,
         running=state if continuing else None,
+        whole=whole,
     )
 
 
@@ -246,7 +257,7 @@ def staggered(env: Core[Any], act: Act, episodes: int, over: int, generator: Sou
     Raises:
         ValueError: episodes that end in one stream's part and not in another's.
     """
-    device, streams = generator.device, len(generators(generator))
+    device, streams = generator.device, replicas_of(generator)
     state = env.reset(episodes, generator=generator, device=device)
     if over == 0:
         return state

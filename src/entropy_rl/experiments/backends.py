@@ -9,12 +9,13 @@ from typing import Any
 
 from entropy_rl import _validate
 from entropy_rl.distributed.cluster import connected, import_ray
-from entropy_rl.experiments.spec import RunSpec
+from entropy_rl.experiments.together import Task
 
 Alive = Callable[[], None]
-Work = Callable[[RunSpec, Alive | None], str | None]
-Finished = tuple[RunSpec, str | None]
-Backend = Callable[[Work, Sequence[RunSpec], int], Iterator[Finished]]
+Diverged = dict[str, str]
+Work = Callable[[Task, Alive | None], Diverged]
+Finished = tuple[Task, Diverged]
+Backend = Callable[[Work, Sequence[Task], int], Iterator[Finished]]
 
 RETRIES = 3
 
@@ -24,39 +25,39 @@ _KILLED = (
 )
 
 
-def on_loky(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished]:
+def on_loky(work: Work, tasks: Sequence[Task], jobs: int) -> Iterator[Finished]:
     """The runs as they finish, from ``jobs`` processes of this machine; 1 is this process.
 
     Args:
-        work: makes a run; gives None, or why it diverged. It calls what it is given after each
-            batch, which ends the worker if the sweep was killed.
-        specs: of the runs, in the order in which they begin.
-        jobs: runs at a time.
+        work: makes the runs of a task; says by hash why one diverged. It calls what it is given
+            after each batch, which ends the worker if the sweep was killed.
+        tasks: in the order in which they begin.
+        jobs: tasks at a time.
 
     Raises:
         ChildProcessError: a worker was killed.
         ValueError, OSError: what ``work`` raises.
     """
     if jobs == 1:
-        yield from ((spec, work(spec, None)) for spec in specs)
+        yield from ((task, work(task, None)) for task in tasks)
         return
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    task = delayed(_with_spec)
+    begin = delayed(_with_task)
     alive = partial(_require_parent, os.getpid())
     with parallel_config("loky", inner_max_num_threads=1):
         parallel = Parallel(
             n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs
         )
         try:
-            yield from parallel(task(work, spec, alive) for spec in specs)
+            yield from parallel(begin(work, task, alive) for task in tasks)
         except TerminatedWorkerError as error:
             raise ChildProcessError(_KILLED) from error
 
 
-def _with_spec(work: Work, spec: RunSpec, alive: Alive) -> Finished:
-    return spec, work(spec, alive)
+def _with_task(work: Work, task: Task, alive: Alive) -> Finished:
+    return task, work(task, alive)
 
 
 def _require_parent(parent: int) -> None:
@@ -65,7 +66,7 @@ def _require_parent(parent: int) -> None:
         os._exit(1)
 
 
-def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished]:
+def on_ray(work: Work, tasks: Sequence[Task], jobs: int) -> Iterator[Finished]:
     """The runs as they finish, from at most ``jobs`` one-CPU tasks of a Ray cluster.
 
     The cluster is the one that this process is connected to, or the one that ``RAY_ADDRESS`` names,
@@ -75,10 +76,10 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
     begun again, up to :data:`RETRIES` times. Ray ends the tasks of a sweep that is killed.
 
     Args:
-        work: makes a run; gives None, or why it diverged.
-        specs: of the runs, in the order in which they begin; one with the device "cuda" takes a
-            GPU of the cluster.
-        jobs: runs at a time.
+        work: makes the runs of a task; says by hash why one diverged.
+        tasks: in the order in which they begin; one with the device "cuda" takes a GPU of the
+            cluster.
+        jobs: tasks at a time.
 
     Raises:
         ChildProcessError: the workers of one run were killed more than :data:`RETRIES` times.
@@ -88,7 +89,7 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
             workers of its own, for which a task of a full cluster would wait for ever.
         ValueError, OSError: what ``work`` raises.
     """
-    if any(spec.workers for spec in specs):
+    if any(task.workers for task in tasks):
         raise _validate.fail("backend", "'loky', for runs with workers of their own", "'ray'")
     ray = import_ray("backend")
     died = (
@@ -97,37 +98,37 @@ def on_ray(work: Work, specs: Sequence[RunSpec], jobs: int) -> Iterator[Finished
         ray.exceptions.LocalRayletDiedError,
         ray.exceptions.OutOfMemoryError,
     )
-    waiting, running = list(reversed(specs)), dict[Any, RunSpec]()
-    with connected(ray, min(jobs, len(specs))):
+    waiting, running = list(reversed(tasks)), dict[Any, Task]()
+    with connected(ray, min(jobs, len(tasks))):
         gpus = ray.cluster_resources().get("GPU", 0)
-        if gpus < 1 and any(_gpus(spec) for spec in specs):
+        if gpus < 1 and any(_gpus(task) for task in tasks):
             raise _validate.fail("backend", "a Ray cluster with a GPU, for device 'cuda'", "none")
-        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_task)
+        remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_task)
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
-                    spec = waiting.pop()
-                    running[task.options(num_gpus=_gpus(spec)).remote(work, spec)] = spec
+                    task = waiting.pop()
+                    running[remote.options(num_gpus=_gpus(task)).remote(work, task)] = task
                 (ready,), _ = ray.wait(list(running))
-                spec = running.pop(ready)  # to cancel a task that has failed can bring Ray down
+                task = running.pop(ready)  # to cancel a task that has failed can bring Ray down
                 try:
-                    reason = ray.get(ready)
+                    diverged = ray.get(ready)
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from error
                 except died as error:
                     raise ChildProcessError(_KILLED) from error
-                yield spec, reason
+                yield task, diverged
         finally:
             for left in running:
                 ray.cancel(left, force=True)
 
 
-def _task(work: Work, spec: RunSpec) -> str | None:
-    return work(spec, None)
+def _task(work: Work, task: Task) -> Diverged:
+    return work(task, None)
 
 
-def _gpus(spec: RunSpec) -> int:
-    return int(spec.device == "cuda")
+def _gpus(task: Task) -> int:
+    return int(task.device == "cuda")
 
 
 BACKENDS: dict[str, Backend] = {"loky": on_loky, "ray": on_ray}

@@ -7,7 +7,7 @@ import io
 import platform
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -89,27 +89,57 @@ def run_spec(
                 if time.perf_counter() - saved >= checkpoint_seconds and not run.trainer.finished:
                     save_checkpoint(path, spec, run.state())
                     saved = time.perf_counter()
-        training = run.spent()
-        wall, cpu = time.perf_counter(), time.process_time()
-        # On the same starts, whichever device they were trained on.
-        policies_made = [policy.cpu() for policy in run.policies()]
-        evaluations = [_judge(run.env, policy, spec.evaluation) for policy in policies_made]
-        seconds = {
-            "wall_seconds": {
-                "training": training["wall"],
-                "evaluation": round(time.perf_counter() - wall, 2),
-            },
-            "cpu_seconds": {
-                "training": training["cpu"],
-                "evaluation": round(time.process_time() - cpu, 2),
-            },
-        }
-        if policies is not None:
-            for seed, policy in zip(spec.seeds, policies_made, strict=True):
-                name = spec.hash if spec.replicas == 1 else f"{spec.hash}-{seed}"
-                _save_policy(policies / f"{name}.pt", spec, policy)
-        store.save(spec, run.trainer.curves, evaluations, {**run.provenance(), **seconds})
-    path.unlink(missing_ok=True)
+        conclude(
+            spec, store, run.env, run.policies(), run.trainer.curves, run.spent(),
+            run.provenance(), policies,
+        )  # fmt: skip
+
+
+def conclude(
+    spec: RunSpec,
+    store: Store,
+    env: Core[Any],
+    made: Sequence[Any],
+    curves: Mapping[str, Sequence[Any]],
+    training: Mapping[str, float],
+    provenance: Mapping[str, Any],
+    policies: Path | None,
+) -> None:
+    """Evaluate what was trained, store it, and clear away what stood for it.
+
+    Args:
+        spec: of the run.
+        store: where to.
+        env: where it is evaluated.
+        made: the trained policy of each seed.
+        curves: of the training.
+        training: its seconds, "wall" and "cpu".
+        provenance: all that the sidecar says beside them.
+        policies: a folder for the policies, or None.
+
+    Raises:
+        OSError: naming the file that could not be written.
+    """
+    wall, cpu = time.perf_counter(), time.process_time()
+    # On the same starts, whichever device they were trained on.
+    here = [policy.cpu() for policy in made]
+    evaluations = [_judge(env, policy, spec.evaluation) for policy in here]
+    seconds = {
+        "wall_seconds": {
+            "training": training["wall"],
+            "evaluation": round(time.perf_counter() - wall, 2),
+        },
+        "cpu_seconds": {
+            "training": training["cpu"],
+            "evaluation": round(time.process_time() - cpu, 2),
+        },
+    }
+    if policies is not None:
+        for seed, policy in zip(spec.seeds, here, strict=True):
+            name = spec.hash if spec.replicas == 1 else f"{spec.hash}-{seed}"
+            _save_policy(policies / f"{name}.pt", spec, policy)
+    store.save(spec, curves, evaluations, {**provenance, **seconds})
+    store.path(spec.hash, "ckpt").unlink(missing_ok=True)
     store.path(spec.hash, "diverged.pt").unlink(missing_ok=True)
 
 
@@ -154,7 +184,7 @@ class _Training:
         self.moved: list[float] = []
         self.fingerprint: dict[str, Any] | None = None
         self.begun_anew = ""
-        self.commits = [_commit()]
+        self.commits = [commit_of_code()]
         self.before = {"wall": 0.0, "cpu": 0.0}
         self.started = {"wall": time.perf_counter(), "cpu": time.process_time()}
 
@@ -173,17 +203,14 @@ class _Training:
         if self.learner is not None:
             self.learner.step()
             return
-        before = _sample(self.policy) if trainer.updates == 0 else None
+        before = parameters_sample(self.policy) if trainer.updates == 0 else None
         trainer.step()
         if before is not None:
-            self.moved = (_sample(self.policy) - before).tolist()
+            self.moved = (parameters_sample(self.policy) - before).tolist()
         if self.fingerprint is None and (trainer.updates >= FIRST_UPDATES or trainer.finished):
-            self.fingerprint = {
-                "updates": trainer.updates,
-                "sha256": parameters_sha256(self.policy),
-                "moved": self.moved,
-                "curves": {k: known(v[:FIRST_BATCHES]) for k, v in trainer.curves.items()},
-            }
+            self.fingerprint = fingerprint_of(
+                self.policy, trainer.updates, self.moved, trainer.curves
+            )
 
     def policies(self) -> list[Any]:
         """The policy, or the replicas as policies of their own."""
@@ -215,18 +242,39 @@ class _Training:
 
     def provenance(self) -> dict[str, Any]:
         return {
+            **provenance(self.spec, self.fingerprint, self.trainer.steps, self.trainer.updates),
             "commit": self.commits[-1],
             "commits_before": self.commits[:-1],  # of a run that was resumed by other code
-            "first_updates": self.fingerprint,
-            "steps": self.trainer.steps,
-            "updates": self.trainer.updates,
-            "threads": torch.get_num_threads(),
-            "device": self.spec.device,
-            "versions": versions(),
-            "hardware": hardware(self.spec.device, precision_of(self.spec)),
             **({"begun_anew": self.begun_anew} if self.begun_anew else {}),
             **({"asynchronous": self.learner.summary()} if self.learner else {}),
         }
+
+
+def fingerprint_of(
+    policy: nn.Module, updates: int, moved: Sequence[float], curves: Mapping[str, Sequence[Any]]
+) -> dict[str, Any]:
+    """What :func:`beginning` returns, of a policy after its first updates."""
+    return {
+        "updates": updates,
+        "sha256": parameters_sha256(policy),
+        "moved": moved,
+        "curves": {k: known(list(v[:FIRST_BATCHES])) for k, v in curves.items()},
+    }
+
+
+def provenance(
+    spec: RunSpec, fingerprint: Mapping[str, Any] | None, steps: int, updates: int
+) -> dict[str, Any]:
+    """What a sidecar says of how a run was made, but for commits and times."""
+    return {
+        "first_updates": fingerprint,
+        "steps": steps,
+        "updates": updates,
+        "threads": torch.get_num_threads(),
+        "device": spec.device,
+        "versions": versions(),
+        "hardware": hardware(spec.device, precision_of(spec)),
+    }
 
 
 def is_here(device: str) -> bool:
@@ -268,14 +316,14 @@ def parameters_sha256(policy: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _sample(policy: nn.Module) -> np.ndarray:
+def parameters_sample(policy: nn.Module) -> np.ndarray:
     """At most 128 parameters, evenly spaced among all, in float64."""
     flat = nn.utils.parameters_to_vector(policy.parameters()).detach().cpu().double().numpy()
     return flat[:: -(-len(flat) // SAMPLED)]
 
 
 @cache
-def _commit() -> str | None:
+def commit_of_code() -> str | None:
     """The commit of the code: asked once, because a process keeps the code it began with."""
     return commit()
 

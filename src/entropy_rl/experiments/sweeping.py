@@ -18,6 +18,14 @@ from entropy_rl.experiments.declaration import Experiment, Label, describe
 from entropy_rl.experiments.runner import CHECKPOINT_SECONDS, is_here, run_spec
 from entropy_rl.experiments.spec import DEVICES, RunSpec
 from entropy_rl.experiments.store import LOCK, Store
+from entropy_rl.experiments.together import (
+    RoundedApart,
+    Task,
+    Together,
+    paired,
+    run_together,
+    specs_of,
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,8 @@ def sweep(
         missing = [spec for name, spec in specs.items() if name not in present]
         if missing and backend == "loky" and not is_here(device):
             raise _validate.fail("device", "one that this machine has", repr(device))
-        missing.sort(key=experiment.cost, reverse=True)
+        tasks = paired(missing, jobs, experiment.cost)
+        tasks.sort(key=lambda task: sum(map(experiment.cost, specs_of(task))), reverse=True)
         work = partial(
             _run,
             store=store,
@@ -113,34 +122,42 @@ def sweep(
         done, diverged = [], {}
         total = sum(map(experiment.cost, missing))
         with _bar(total, progress and bool(missing)) as advance:
-            for spec, reason in finished(work, missing, jobs) if missing else ():
-                if reason is None:
-                    done.append(spec.hash)
-                else:
-                    diverged[spec.hash] = reason
-                advance(experiment.cost(spec))
+            for task, reasons in finished(work, tasks, jobs) if tasks else ():
+                diverged.update(reasons)
+                for spec in specs_of(task):
+                    if spec.hash not in reasons:
+                        done.append(spec.hash)
+                    advance(experiment.cost(spec))
     return Report(labels, present, tuple(done), diverged)
 
 
 def _run(
-    spec: RunSpec,
+    task: Task,
     alive: Alive | None,
     *,
     store: Store,
     token: str,
     seconds: float,
     policies: Path | None,
-) -> str | None:
-    """One run in a worker: None, or why it diverged.
+) -> dict[str, str]:
+    """One task in a worker: by hash, why a run of it diverged.
 
     What a worker raises would end the sweep.
     """
     _require_same_folder(store, token)
-    try:
-        run_spec(spec, store, checkpoint_seconds=seconds, after_batch=alive, policies=policies)
-    except TrainingDiverged as error:
-        return f"{error} ({store.path(spec.hash, 'diverged.pt')})"
-    return None
+    if isinstance(task, Together):
+        try:
+            run_together(task, store, after_batch=alive, policies=policies)
+            return {}
+        except (TrainingDiverged, RoundedApart):
+            pass  # each alone: that says which diverged, and the other is made
+    diverged = {}
+    for spec in specs_of(task):
+        try:
+            run_spec(spec, store, checkpoint_seconds=seconds, after_batch=alive, policies=policies)
+        except TrainingDiverged as error:
+            diverged[spec.hash] = f"{error} ({store.path(spec.hash, 'diverged.pt')})"
+    return diverged
 
 
 def _require_same_folder(store: Store, token: str) -> None:

@@ -1,0 +1,181 @@
+"""Two stacks of Table 3 as one training: the same files, or each alone."""
+
+import dataclasses
+import json
+
+import pytest
+from small import data_files
+
+from entropy_rl.algorithms import OnPolicyConfig
+from entropy_rl.experiments import (
+    EvaluationSpec,
+    Experiment,
+    RunSpec,
+    Store,
+    label,
+    sweep,
+    sweeping,
+    together,
+)
+from entropy_rl.experiments.together import Together, in_common, paired
+
+CONFIG = OnPolicyConfig(
+    episodes=1_200, batch=50, minibatches=1, cap=1, baseline="running", entropy="smoothed",
+    optimiser="rmsprop", decay=False, beta=0.02, learning_rate=0.01,
+)  # fmt: skip
+TIMES = {"wall_seconds", "cpu_seconds", "trained_with"}
+
+
+def spec(seed=0, replicas=2, **changes):
+    made = RunSpec(
+        "bandit",
+        changes.pop("policy", "independent"),
+        dataclasses.replace(CONFIG, **changes),
+        seed,
+        evaluation=EvaluationSpec(20, 1, exact=True),
+    )
+    return dataclasses.replace(made, replicas=replicas)
+
+
+def table(*specs):
+    runs = {label(n=n, seed=s.seed): s for n, s in enumerate(specs)}
+    return Experiment("small.pairs", "a test", {"quick": runs, "paper": runs}, seconds=lambda s: 1)
+
+
+PAIR = (spec(), spec(learning_rate=0.002, beta=0.3))
+OTHERS = (spec(entropy="crude"), spec(seed=5, learning_rate=0.002))
+
+
+def swept(folder, *specs, **options):
+    store = Store(folder)
+    return store, sweep(table(*specs), "quick", store, progress=False, **options)
+
+
+def each_alone(folder, *specs):
+    for one in specs:
+        store, _ = swept(folder, one)
+    return store
+
+
+def noted(monkeypatch):
+    """The tasks that a sweep begins."""
+    made, run = [], sweeping._run
+    monkeypatch.setattr(
+        sweeping,
+        "_run",
+        lambda task, alive, **options: made.append(task) or run(task, alive, **options),
+    )
+    return made
+
+
+@pytest.mark.parametrize("policy", ["independent", "lstm"])
+@pytest.mark.parametrize("entropy", ["none", "crude", "smoothed", "unbiased_gradient"])
+def test_two_runs_as_one_give_the_files_of_each(tmp_path, monkeypatch, policy, entropy):
+    """Data to the byte, sidecars but for their times."""
+    none, cell = entropy == "none", {"policy": policy, "entropy": entropy}
+    pair = (
+        spec(**cell, beta=0.0 if none else 0.02),
+        spec(**cell, beta=0.0 if none else 0.3, learning_rate=0.002),
+    )
+    expected, made = each_alone(tmp_path / "alone", *pair), noted(monkeypatch)
+    store, report = swept(tmp_path / "together", *pair, policies=tmp_path)
+    assert made == [Together(pair)]
+    assert set(report.done) == {one.hash for one in pair}
+    assert data_files(store) == data_files(expected)
+    for one, other in (pair, pair[::-1]):
+        found, alone = (json.loads(s.path(one.hash, "json").read_text()) for s in (store, expected))
+        assert found.get("trained_with") == [other.hash]
+        for name in found.keys() - TIMES - {"checksum"}:
+            assert found[name] == alone[name], name
+        assert found.keys() - alone.keys() == {"trained_with"}
+        assert (tmp_path / f"{one.hash}-1.pt").exists()
+    assert store.problems() == {}
+
+
+def test_jobs_make_the_same(tmp_path):
+    expected = each_alone(tmp_path / "alone", *PAIR, *OTHERS)
+    store, report = swept(tmp_path / "jobs", *PAIR, *OTHERS, jobs=2)
+    assert data_files(store) == data_files(expected)
+    assert len(report.done) == 4
+
+
+def test_what_is_apart_by_rates_and_weights_alone_is_paired():
+    first, second = PAIR
+    third = spec(learning_rate=0.5)
+    made = paired([first, *OTHERS, second, third], 1, lambda one: 1)
+    assert set(made) == {Together((first, second)), *OTHERS, third}
+    assert len(made) == 4
+
+
+def test_every_job_has_a_pair_or_none_is_made():
+    """Two as one take longer than each on a processor of its own."""
+    assert paired(PAIR, 2, lambda one: 1) == list(PAIR)
+    assert paired(PAIR, 1, lambda one: 1) == [Together(PAIR)]
+
+
+def test_a_run_that_is_worth_a_checkpoint_stays_alone():
+    assert paired(PAIR, 1, lambda one: 60) == list(PAIR)
+    assert paired(PAIR, 1, lambda one: 59) == [Together(PAIR)]
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        spec(replicas=1),
+        dataclasses.replace(spec(), device="cuda"),
+        spec(precision="bfloat16"),
+        spec(episodes=1_210),
+        spec(cap=2),
+        spec(algorithm="sa2c"),
+    ],
+    ids=["a single seed", "a GPU", "bfloat16", "a short batch", "steps", "in the return"],
+)
+def test_what_is_never_trained_with_another(one):
+    assert in_common(one) is None
+    assert in_common(spec()) is not None
+
+
+def test_a_machine_that_rounds_apart_makes_each_alone(tmp_path, monkeypatch):
+    """As if a row were rounded otherwise where it stands among more of them."""
+    expected = each_alone(tmp_path / "alone", *PAIR)
+    begin = together.beginning
+    asked = []
+
+    def another(one):
+        asked.append(one)
+        return {**begin(one), "sha256": "of other parameters"} if one == PAIR[1] else begin(one)
+
+    monkeypatch.setattr(together, "beginning", another)
+    store, report = swept(tmp_path / "together", *PAIR)
+    assert asked == list(PAIR)
+    assert set(report.done) == {one.hash for one in PAIR}
+    assert data_files(store) == data_files(expected)
+    for one in PAIR:
+        assert "trained_with" not in store.load(one.hash).record
+
+
+def test_of_two_the_one_that_diverges_is_named_and_the_other_is_made(tmp_path):
+    """At this rate the parameters leave the numbers in a few updates."""
+    fine, wild = spec(optimiser="sgd"), spec(optimiser="sgd", learning_rate=1e38)
+    expected = each_alone(tmp_path / "alone", fine)
+    store, report = swept(tmp_path / "together", fine, wild)
+    assert report.done == (fine.hash,)
+    assert list(report.diverged) == [wild.hash]
+    assert "is not finite" in report.diverged[wild.hash]
+    assert store.path(wild.hash, "diverged.pt").exists()
+    assert data_files(store) == data_files(expected)
+
+
+def test_a_checkpoint_that_one_left_behind_goes_with_it(tmp_path):
+    store = Store(tmp_path)
+    tmp_path.mkdir(exist_ok=True)
+    store.path(PAIR[0].hash, "ckpt").write_bytes(b"of a sweep that was killed")
+    swept(tmp_path, *PAIR)
+    assert not list(tmp_path.glob("*.ckpt"))
+
+
+def test_a_sweep_that_is_killed_ends_a_pair_too(tmp_path):
+    """Workers ask after every batch whether their sweep still lives."""
+    asked = []
+    together.run_together(Together(PAIR), Store(tmp_path), after_batch=lambda: asked.append(1))
+    assert len(asked) == CONFIG.episodes // CONFIG.batch

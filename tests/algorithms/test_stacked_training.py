@@ -371,9 +371,10 @@ def test_a_stack_is_not_judged_as_if_it_were_one():
 WEIGHTS = [{"learning_rate": 0.01, "beta": 0.02}, {"learning_rate": 0.003, "beta": 0.3}]
 
 
-def alone_and_together(make, env, config, count=2):
+def alone_and_together(make, env, config, count=2, entropies=()):
     """Each configuration alone, and all of them as one training."""
     configs = [dataclasses.replace(config, **each) for each in (WEIGHTS * 2)[:count]]
+    configs += [dataclasses.replace(config, entropy=name) for name in entropies]
     alone = [ended(Trainer(env, stack_policies(make()), each, SEEDS)) for each in configs]
     every = [policy for _ in configs for policy in make()]
     return alone, ended(Trainer(env, stack_policies(every), configs, SEEDS))
@@ -431,6 +432,19 @@ def test_stretches_of_three_configurations_are_those_of_each(changes):
     assert_near(*made, 1e-6)  # critics in single precision
 
 
+@pytest.mark.parametrize("family", ["lstm", "independent"])
+def test_configurations_may_have_other_entropies(family):
+    """Two weights of one estimator, and four others."""
+    config = dataclasses.replace(CONFIG, entropy="unbiased_gradient", epochs=2, beta=0.5)
+    entropies = ("none", "crude", "crude_gradient", "smoothed")
+    alone, together = alone_and_together(
+        lambda: policies(SEEDS, family), GAME, config, 2, entropies
+    )
+    assert_near(alone, together, 1e-12)
+    ends = [vector(trainer.policy) for trainer in alone]
+    assert all((x - y).abs().max() > 1e-3 for i, x in enumerate(ends) for y in ends[:i])
+
+
 def test_two_configurations_resume_with_the_same_numbers():
     configs = [dataclasses.replace(CONFIG, **each) for each in WEIGHTS]
 
@@ -451,8 +465,12 @@ def test_two_configurations_resume_with_the_same_numbers():
     [
         ([], "seed: expected one for each of 6 replicas"),
         ([{}] * 3, "seed: expected one for each of 6 replicas"),
-        ([{}, {"discount": 0.5}], "config: expected differences in learning_rate and beta alone"),
+        (
+            [{}, {"discount": 0.5}],
+            "config: expected differences in learning_rate, ",
+        ),
         ([{"algorithm": "sa2c"}, {"algorithm": "sa2c", "beta": 1.0}], "algorithm: expected a row "),
+        ([{}, {"entropy": "exact"}], "entropy: expected one of"),
     ],
 )
 def test_configurations_that_cannot_be_one_training_are_refused(configs, message):

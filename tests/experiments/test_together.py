@@ -17,7 +17,7 @@ from entropy_rl.experiments import (
     sweeping,
     together,
 )
-from entropy_rl.experiments.together import Together, in_common, paired
+from entropy_rl.experiments.together import Together, dealt, in_common, specs_of
 
 CONFIG = OnPolicyConfig(
     episodes=1_200, batch=50, minibatches=1, cap=1, baseline="running", entropy="smoothed",
@@ -99,23 +99,41 @@ def test_jobs_make_the_same(tmp_path):
     assert len(report.done) == 4
 
 
-def test_what_is_apart_by_rates_and_weights_alone_is_paired():
+def test_what_is_apart_by_rates_and_entropies_alone_is_one_task():
     first, second = PAIR
-    third = spec(learning_rate=0.5)
-    made = paired([first, *OTHERS, second, third], 1, lambda one: 1)
-    assert set(made) == {Together((first, second)), *OTHERS, third}
-    assert len(made) == 4
+    other, policy = spec(seed=5, learning_rate=0.002), spec(policy="lstm")
+    made = dealt([first, other, second, policy], 1, lambda one: 1)
+    assert set(made) == {Together((first, second)), other, policy}
+    assert len(made) == 3
 
 
-def test_every_job_has_a_pair_or_none_is_made():
-    """Two as one take longer than each on a processor of its own."""
-    assert paired(PAIR, 2, lambda one: 1) == list(PAIR)
-    assert paired(PAIR, 1, lambda one: 1) == [Together(PAIR)]
+@pytest.mark.parametrize(
+    ("jobs", "sizes"), [(1, [8, 1]), (2, [4, 4, 1]), (3, [2, 2, 2, 2, 1]), (5, [1] * 9)]
+)
+def test_every_job_has_its_part_in_powers_of_two(jobs, sizes):
+    """Nine runs: none is left out, and none is made twice."""
+    runs = [spec(learning_rate=0.001 * n) for n in range(1, 10)]
+    tasks = dealt(runs, jobs, lambda one: 1)
+    assert [len(specs_of(task)) for task in tasks] == sizes
+    assert [one for task in tasks for one in specs_of(task)] == runs
 
 
 def test_a_run_that_is_worth_a_checkpoint_stays_alone():
-    assert paired(PAIR, 1, lambda one: 60) == list(PAIR)
-    assert paired(PAIR, 1, lambda one: 59) == [Together(PAIR)]
+    assert dealt(PAIR, 1, lambda one: 60) == list(PAIR)
+    assert dealt(PAIR, 1, lambda one: 59) == [Together(PAIR)]
+
+
+@pytest.mark.parametrize("policy", ["independent", "lstm"])
+def test_a_column_of_table_3_each_gives_the_files_of_each(tmp_path, monkeypatch, policy):
+    """All estimators as one task, data to the byte."""
+    columns = [spec(policy=policy, entropy="none", beta=0.0)] + [
+        spec(policy=policy, entropy=e) for e in ("crude", "smoothed", "unbiased_gradient")
+    ]
+    expected, made = each_alone(tmp_path / "alone", *columns), noted(monkeypatch)
+    store, _ = swept(tmp_path / "together", *columns)
+    assert made == [Together(tuple(columns))]
+    assert data_files(store) == data_files(expected)
+    assert all("trained_with" in store.load(one.hash).record for one in columns)
 
 
 @pytest.mark.parametrize(

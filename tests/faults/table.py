@@ -358,8 +358,8 @@ FAULTS = (
     Fault(
         "the learning rate stays",
         "entropy_rl/algorithms/replicas.py",
-        "config.learning_rate * left",
-        "config.learning_rate",
+        'group["lr"] = rate * left',
+        'group["lr"] = rate',
         (TARGETS + "test_the_learning_rate_falls_to_nothing_or_stays",),
     ),
     Fault(
@@ -991,10 +991,20 @@ FAULTS = (
         ),
     ),
     Fault(
+        "one estimator for all configurations of a training",
+        "entropy_rl/algorithms/replicas.py",
+        "chunk(len(names))[i] for i, n in enumerate(names)",
+        "chunk(len(names))[i] for i, n in enumerate(names[:1] * len(names))",
+        (
+            REPLICAS + "test_configurations_may_have_other_entropies",
+            TOGETHER + "test_a_column_of_table_3_each_gives_the_files_of_each",
+        ),
+    ),
+    Fault(
         "one learning rate for all configurations of a training",
         "entropy_rl/algorithms/replicas.py",
-        '{"params": own, "lr": config.learning_rate}',
-        '{"params": own, "lr": self.config.learning_rate}',
+        '{"params": own, "lr": rate}',
+        '{"params": own, "lr": rates[0][0]}',
         (TOGETHER + "test_two_runs_as_one_give_the_files_of_each",),
     ),
     Fault(

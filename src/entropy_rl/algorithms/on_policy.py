@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -51,7 +52,7 @@ class Trainer:
         policy: a policy for its spaces; trained in place, on the device of its parameters. Or
             several, stacked: each then plays the configuration's episodes and batches.
         config: all hyper-parameters. Or, for a stacked policy, configurations that differ in the
-            learning rate and β alone: it has the replicas of the first, then those of the next, ….
+            learning rate, the entropy and β alone: first its replicas, then the next one's, ….
         seed: of all draws, and of the baseline's initial weights, in [0, 2⁶³). The same seed gives
             the same numbers on the same device. Of a stacked policy one for each replica of a
             configuration.
@@ -242,8 +243,7 @@ class Trainer:
         scale = loss_scale(rollout, rows, c) * len(self.replicas)
         terms = {
             "policy loss": scale * SURROGATES[c.row.surrogate](minibatch),
-            "entropy term": scale
-            * self.replicas.entropy_term(ENTROPIES[c.row.entropy].term, minibatch, self.left),
+            "entropy term": scale * self.replicas.entropy_term(minibatch, self.left),
         }
         if self.shared is not None and value is not None:
             terms["value term"] = scale * self.shared.term(chain, value[rows])
@@ -309,16 +309,18 @@ class Trainer:
     def _estimate(
         self, obs: Any, chain: Any, weights: Tensor | None = None, baseline: str | None = None
     ) -> Estimate:
-        c, module = self.config, self.working.module
-        provided = None
+        module, provided = self.working.module, None
         if baseline is not None:
             provide = (self.critic or ENTROPY_BASELINES[baseline]).provide
             assert provide is not None  # a row without it has a critic
             with torch.no_grad():
                 provided = provide(module, obs, chain)
-        return estimate_entropy(
-            c.entropy, module, obs, chain, log_weights=weights, baseline=provided, beam=c.beam
-        )
+        given: dict[str, Any] = {
+            "log_weights": weights,
+            "baseline": provided,
+            "beam": self.config.beam,
+        }
+        return self.replicas.estimate(partial(estimate_entropy, **given), module, obs, chain)
 
     def _update(
         self, context: Context, rows: Tensor, advantage: Tensor, value: Tensor

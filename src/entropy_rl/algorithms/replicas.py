@@ -3,15 +3,16 @@
 The rows of a batch belong to the replicas in equal parts, in their order, and every parameter has
 an axis of R in front. The loss is the sum of the replicas' own, and an optimiser that works entry
 by entry keeps them apart, so that the loop is the one for a single policy. Configurations that
-differ in the learning rate and in the weight of the entropy alone are trained as one too: each has
-the replicas of all seeds, one set after the other, and gives the numbers that it gives without the
-others, rounding apart.
+differ in the learning rate and in the entropy, its estimator and its weight, alone are trained as
+one too: each has the replicas of all seeds, one set after the other, and gives the numbers that it
+gives without the others, rounding apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby, product
 from typing import Any
 
 import torch
@@ -50,13 +51,13 @@ _STACKABLE: dict[str, tuple[Any, ...]] = {
 }
 
 
-def apart_from_weights(config: OnPolicyConfig) -> OnPolicyConfig:
+def apart_from_entropy(config: OnPolicyConfig) -> OnPolicyConfig:
     """What configurations that are trained as one have in common."""
-    return replace(config, learning_rate=1.0, beta=0.0)
+    return replace(config, learning_rate=1.0, beta=0.0, entropy="none")
 
 
 def weighs_bonus(config: OnPolicyConfig) -> bool:
-    """Whether β stands before the entropy term alone, so that configurations can differ in it."""
+    """Whether the entropy is in its own term alone, so that configurations can differ in it."""
     use = ENTROPIES[config.row.entropy]
     return not use.in_rewards and use.term in (bonus, no_term)
 
@@ -99,12 +100,12 @@ class Replicas:
         if len(seeds) * len(configs) != replicas:
             raise _validate.fail("seed", f"one for each of {replicas} replicas", seeds)
         _check_configs(configs)
-        config = configs[0]
-        for name, taken in _STACKABLE.items():
+        for config, (name, taken) in product(configs, _STACKABLE.items()):
             value = getattr(config, name)
             if value not in taken:
                 expected = f"one of {taken} where replicas are stacked"
                 raise _validate.fail(name, expected, repr(value))
+        config = configs[0]
         for name in ("minibatches", "baseline_minibatches"):
             if config.grouping == "episodes" and (getattr(config, name) or 1) > 1:
                 expected = "1 where replicas are stacked, unless grouping='rows'"
@@ -122,24 +123,23 @@ class Replicas:
         return self.configs[0]
 
     def optimiser(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-        """One over ``parameters``, of several configurations with a group for each.
+        """One over ``parameters``, of several learning rates with a group for each.
 
         A group has a part of every parameter, in place, whose gradient it reads at every step.
         """
-        name = self.config.optimiser
-        if len(self.configs) == 1:
-            return make_optimiser(name, parameters, self.config.learning_rate)
-        parts = [
-            [part.detach() for part in p.detach().chunk(len(self.configs))] for p in parameters
-        ]
+        name, rates = self.config.optimiser, self._rates()
+        if len(rates) == 1:
+            return make_optimiser(name, parameters, rates[0][0])
+        sizes = [configs * len(self.seeds) for _, configs in rates]
+        parts = [[part.detach() for part in p.detach().split(sizes)] for p in parameters]
         groups = list(zip(*parts, strict=True))
-        made = make_optimiser(name, groups[0], self.config.learning_rate)
-        for own, config in zip(groups[1:], self.configs[1:], strict=True):
-            made.add_param_group({"params": own, "lr": config.learning_rate})
+        made = make_optimiser(name, groups[0], rates[0][0])
+        for own, (rate, _) in zip(groups[1:], rates[1:], strict=True):
+            made.add_param_group({"params": own, "lr": rate})
 
         def read_gradients(*_: Any) -> None:
             for p, own in zip(parameters, parts, strict=True):
-                each = (None,) * len(own) if p.grad is None else p.grad.chunk(len(own))
+                each = (None,) * len(own) if p.grad is None else p.grad.split(sizes)
                 for part, gradient in zip(own, each, strict=True):
                     part.grad = gradient
 
@@ -148,14 +148,29 @@ class Replicas:
 
     def set_rates(self, optimiser: torch.optim.Optimizer, left: float) -> None:
         """Each configuration's own learning rate, of which the share ``left`` remains."""
-        for group, config in zip(optimiser.param_groups, self.configs, strict=True):
-            group["lr"] = config.learning_rate * left
+        for group, (rate, _) in zip(optimiser.param_groups, self._rates(), strict=True):
+            group["lr"] = rate * left
 
-    def entropy_term(
-        self, term: Callable[[Minibatch], Tensor], minibatch: Minibatch, left: float
-    ) -> Tensor:
-        """``term(minibatch)``; of several configurations the mean of theirs, each with its β."""
-        G = len(self.configs)
+    def _rates(self) -> list[tuple[float, int]]:
+        """Learning rates, and of how many configurations in a row."""
+        rates = groupby(config.learning_rate for config in self.configs)
+        return [(rate, len(list(same))) for rate, same in rates]
+
+    def estimate(self, by: Callable[..., Estimate], *of: Any) -> Estimate:
+        """``by(name, *of)``; of several configurations each has its own estimator at its rows."""
+        names = [config.entropy for config in self.configs]
+        found = {name: by(name, *of) for name in dict.fromkeys(names)}
+        if len(found) == 1:
+            return found[names[0]]
+        values, surrogates = (
+            torch.cat([getattr(found[n], kind).chunk(len(names))[i] for i, n in enumerate(names)])
+            for kind in ("value", "surrogate")
+        )
+        return Estimate(values, surrogates)
+
+    def entropy_term(self, minibatch: Minibatch, left: float) -> Tensor:
+        """Of the loss; of several configurations the mean of theirs, each with its β."""
+        term, G = ENTROPIES[self.config.row.entropy].term, len(self.configs)
         if G == 1:
             return term(minibatch)
         values = minibatch.estimate.value.chunk(G)
@@ -243,11 +258,12 @@ def _check_configs(configs: tuple[OnPolicyConfig, ...]) -> None:
     """Refuse several that would not give the numbers that each gives alone."""
     if len(configs) == 1:
         return
-    first = apart_from_weights(configs[0])
-    if any(apart_from_weights(config) != first for config in configs):
-        raise _validate.fail("config", "differences in learning_rate and beta alone", configs)
+    first = apart_from_entropy(configs[0])
+    if any(apart_from_entropy(config) != first for config in configs):
+        expected = "differences in learning_rate, entropy and beta alone"
+        raise _validate.fail("config", expected, configs)
     if not weighs_bonus(first):
-        expected = "a row whose weight is in the entropy bonus alone, for several configurations"
+        expected = "a row whose entropy is in the bonus alone, for several configurations"
         raise _validate.fail("algorithm", expected, first.algorithm)
 
 

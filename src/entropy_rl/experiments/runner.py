@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from entropy_rl import _validate
+from entropy_rl._memory import keep_freed
 from entropy_rl._threads import one_thread
 from entropy_rl.algorithms import Evaluation, Trainer, TrainingDiverged, evaluate, make_trainer
 from entropy_rl.algorithms.evaluation import with_mode
@@ -65,6 +66,7 @@ def run_spec(
         TrainingDiverged: its last good state is in the store, as ``<hash>.diverged.pt``.
     """
     replace(spec.config)  # its checks once more: unpickled in a worker, it skipped them
+    keep_freed()
     with one_thread():
         run = _Training(spec)
         path = store.path(spec.hash, "ckpt")

@@ -22,7 +22,7 @@ from entropy_rl.experiments.together import (
     RoundedApart,
     Task,
     Together,
-    paired,
+    dealt,
     run_together,
     specs_of,
 )
@@ -110,7 +110,7 @@ def sweep(
         missing = [spec for name, spec in specs.items() if name not in present]
         if missing and backend == "loky" and not is_here(device):
             raise _validate.fail("device", "one that this machine has", repr(device))
-        tasks = paired(missing, jobs, experiment.cost)
+        tasks = dealt(missing, jobs, experiment.cost)
         tasks.sort(key=lambda task: sum(map(experiment.cost, specs_of(task))), reverse=True)
         work = partial(
             _run,

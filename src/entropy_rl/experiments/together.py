@@ -1,8 +1,8 @@
-"""Short runs that differ in the learning rate and in β alone, trained as one to the same bits.
+"""Short runs that differ in rate and entropy alone, trained as one to the same bits.
 
 A training of twice the rows makes the same numbers of each row, as long as the machine rounds a row
-alike wherever it stands. That it does is checked at the beginning of every pair; all batches of
-such runs have one shape, so that what holds for the first twenty updates holds for the rest.
+alike wherever it stands. That it does is checked at the beginning, of each run of a task; all
+batches of such runs have one shape, so that what holds for twenty updates holds for the rest.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from entropy_rl._memory import keep_freed
 from entropy_rl._threads import one_thread
 from entropy_rl.algorithms import OnPolicyConfig, Trainer
-from entropy_rl.algorithms.replicas import apart_from_weights, weighs_bonus
+from entropy_rl.algorithms.replicas import apart_from_entropy, weighs_bonus
 from entropy_rl.experiments.runner import (
     CHECKPOINT_SECONDS,
     FIRST_UPDATES,
@@ -33,13 +34,13 @@ from entropy_rl.policies import stack_policies, unstack_policies
 
 @dataclass(frozen=True)
 class Together:
-    """Two runs that are trained as one.
+    """Runs that are trained as one.
 
     Attributes:
-        specs: of the runs; what :func:`in_common` gives is the same for both.
+        specs: two of them or more; what :func:`in_common` gives is the same for all.
     """
 
-    specs: tuple[RunSpec, RunSpec]
+    specs: tuple[RunSpec, ...]
 
     workers = 0
     device = "cpu"
@@ -49,7 +50,7 @@ Task = RunSpec | Together
 
 
 class RoundedApart(Exception):
-    """Two runs that were trained as one do not begin as each does alone, on this machine."""
+    """Runs that were trained as one do not begin as each does alone, on this machine."""
 
 
 def specs_of(task: Task) -> tuple[RunSpec, ...]:
@@ -58,7 +59,7 @@ def specs_of(task: Task) -> tuple[RunSpec, ...]:
 
 
 def in_common(spec: RunSpec) -> str | None:
-    """What two runs must have in common to be trained as one; None for a run that never is."""
+    """What runs must have in common to be trained as one; None for a run that never is."""
     config = spec.config
     if spec.replicas == 1 or spec.workers or spec.device != "cpu":
         return None
@@ -66,33 +67,35 @@ def in_common(spec: RunSpec) -> str | None:
         return None
     if not weighs_bonus(config) or config.cap > 1 or config.episodes % config.batch:
         return None
-    return replace(spec, config=apart_from_weights(config)).canonical
+    return replace(spec, config=apart_from_entropy(config)).canonical
 
 
-def paired(specs: Sequence[RunSpec], jobs: int, cost: Callable[[RunSpec], float]) -> list[Task]:
-    """The runs, two as one where that is faster.
+def dealt(specs: Sequence[RunSpec], jobs: int, cost: Callable[[RunSpec], float]) -> list[Task]:
+    """The runs, as many as one as every job can have: a call of torch takes longer than its work.
 
-    Of Table 3's stacks of ten seeds two cost, in CPU-time over that of the two as one
-    (``entropy-rl bench``): see there. Runs that are worth a checkpoint are left alone, for
-    two as one have none; and so are all if not every job would have a pair.
+    Runs that are worth a checkpoint are left alone, for those that are trained as one have none.
+    By twos, fours and eights: three times a sum is not exact in binary.
 
     Args:
         specs: of the runs.
-        jobs: how many are made at a time.
+        jobs: how many tasks are made at a time.
         cost: of a run, CPU-seconds that are expected.
     """
     tasks: list[Task] = []
-    waiting: dict[str, RunSpec] = {}
+    kinds: dict[str, list[RunSpec]] = {}
     for spec in specs:
-        short = len(specs) >= 2 * jobs and cost(spec) < CHECKPOINT_SECONDS
-        common = in_common(spec) if short else None
+        common = in_common(spec) if cost(spec) < CHECKPOINT_SECONDS else None
         if common is None:
             tasks.append(spec)
-        elif common in waiting:
-            tasks.append(Together((waiting.pop(common), spec)))
         else:
-            waiting[common] = spec
-    return [*tasks, *waiting.values()]
+            kinds.setdefault(common, []).append(spec)
+    for alike in kinds.values():
+        each = 1 << max(len(alike) // jobs, 1).bit_length() - 1
+        whole = len(alike) - len(alike) % each
+        parts = [tuple(alike[i : i + each]) for i in range(0, whole, each)]
+        tasks += [Together(part) if each > 1 else part[0] for part in parts]
+        tasks += alike[whole:]
+    return tasks
 
 
 def run_together(
@@ -102,10 +105,10 @@ def run_together(
     after_batch: Callable[[], None] | None = None,
     policies: Path | None = None,
 ) -> None:
-    """Train both, and evaluate and store each as :func:`run_spec` does.
+    """Train all, and evaluate and store each as :func:`run_spec` does.
 
     Args:
-        task: the two.
+        task: the runs.
         store: where to.
         after_batch: called after each batch of training.
         policies: a folder for the trained policies, or None.
@@ -113,11 +116,12 @@ def run_together(
     Raises:
         ValueError: as of :func:`run_spec`.
         OSError: naming the file that could not be written.
-        TrainingDiverged: either did.
+        TrainingDiverged: one did.
         RoundedApart: the beginning of one is another than alone. As of one that diverged, nothing
             is stored then: :func:`run_spec` makes each.
     """
     specs = task.specs
+    keep_freed()
     with one_thread():
         wall, cpu = time.perf_counter(), time.process_time()
         env = specs[0].make()[0]

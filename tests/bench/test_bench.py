@@ -9,11 +9,11 @@ from torch import nn
 from entropy_rl.algorithms import make_trainer, preset
 from entropy_rl.bench import pictures, report, timing
 from entropy_rl.bench.entropies import exact_costs
-from entropy_rl.bench.stacking import stacking_costs
+from entropy_rl.bench.stacking import columns_costs, stacking_costs
 from entropy_rl.bench.textbook import TextbookTrainer
 from entropy_rl.envs import HuntersRabbits
 from entropy_rl.estimators import smoothed
-from entropy_rl.experiments.table3 import table3_preset
+from entropy_rl.experiments.table3 import COLUMNS, table3_preset
 
 
 def test_the_textbook_policy_is_ours():
@@ -87,6 +87,12 @@ def test_stacked_seeds_are_cheaper_than_seeds_apart():
     assert timing.ratio(found["alone"], found["stacked"]).low > 2
 
 
+def test_columns_as_one_are_cheaper_than_apart():
+    columns = [table3_preset("printed", "independent", entropy) for entropy in COLUMNS]
+    found = columns_costs(columns, 3, updates=3)
+    assert timing.ratio(found["apart"], found["as one"]).low > 1.2
+
+
 def test_peer_counts_its_steps_and_leaves_no_folder_of_logs(monkeypatch, tmp_path):
     pytest.importorskip("stable_baselines3")
     from entropy_rl.bench.peers import SharedVecEnv, ppo
@@ -148,6 +154,10 @@ def test_the_tables_are_printed(capsys, monkeypatch):
     monkeypatch.setattr(
         report, "stacking_costs", lambda chosen, rounds: dict.fromkeys(kinds, np.ones(3))
     )
+    ways = ["apart", "as one"]
+    monkeypatch.setattr(
+        report, "columns_costs", lambda columns, rounds: dict.fromkeys(ways, np.ones(3))
+    )
     monkeypatch.setattr(report, "_batches", lambda chosen, unit: lambda: 1)
     threads = torch.get_num_threads()
     report.main(quick=True)
@@ -158,6 +168,7 @@ def test_the_tables_are_printed(capsys, monkeypatch):
         "none",
         "820 prefixes",
         "alone over stacked",
+        "apart over as one",
         "over SB3",
         "CPU-seconds in all",
     ):

@@ -12,10 +12,17 @@ import torch
 from entropy_rl.algorithms import Preset, make_trainer, preset, train
 from entropy_rl.bench.entropies import estimator_costs, exact_costs
 from entropy_rl.bench.pictures import UPDATES, picture_costs
-from entropy_rl.bench.stacking import ALONE, STACKED, stacking_costs
+from entropy_rl.bench.stacking import (
+    ALONE,
+    APART,
+    AS_ONE,
+    STACKED,
+    columns_costs,
+    stacking_costs,
+)
 from entropy_rl.bench.textbook import TextbookTrainer
 from entropy_rl.bench.timing import Ratio, interleave, ratio
-from entropy_rl.experiments.table3 import POLICIES, table3_preset
+from entropy_rl.experiments.table3 import COLUMNS, POLICIES, table3_preset
 
 TEXTBOOK = "textbook LSTMCell loop"
 
@@ -103,12 +110,17 @@ def exact(rounds: int) -> None:
 
 
 def stacking(rounds: int) -> None:
-    """Ten seeds of a cell of Table 3 in one training, against ten trainings."""
+    """Ten seeds of a cell of Table 3, and four cells, in one training, against one each."""
     _head("ten seeds of zhang2018.table3", "stacked, µs an update", "alone over stacked")
     for policy in POLICIES:
         found = stacking_costs(table3_preset("printed", policy, "smoothed"), rounds)
         spent = found[STACKED]
         _line(policy, f"{1e6 * np.median(spent):>18,.0f}", ratio(found[ALONE], spent))
+    _head("four columns of it", "as one, µs an update", "apart over as one")
+    for policy in POLICIES:
+        found = columns_costs([table3_preset("printed", policy, x) for x in COLUMNS], rounds)
+        spent = found[AS_ONE]
+        _line(policy, f"{1e6 * np.median(spent):>18,.0f}", ratio(found[APART], spent))
 
 
 def peers(rounds: int) -> None:

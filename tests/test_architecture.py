@@ -8,6 +8,7 @@ import pytest
 SRC = Path(__file__).parents[1] / "src"
 FLOORS = {
     "_validate": 0,
+    "_memory": 0,
     "_threads": 0,
     "conditionals": 1,
     "streams": 1,

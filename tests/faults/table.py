@@ -1024,8 +1024,8 @@ FAULTS = (
     Fault(
         "whatever bfloat16 does is rounding",
         "entropy_rl/experiments/results.py",
-        "return min(MOVED, BFLOAT16 * apart), 1",
-        "return BFLOAT16 * apart, 1",
+        "return min(MOVED, tolerance), 1",
+        "return tolerance, 1",
         (SWEEP + "test_bfloat16_by_units_and_without_is_judged_by_its_first_batch",),
     ),
     Fault(

@@ -16,7 +16,7 @@ from entropy_rl.networks import (
     has_bfloat16,
     product,
     products,
-    products_in_float64,
+    products_rounded_anew,
 )
 from entropy_rl.policies import make_policy
 
@@ -151,13 +151,27 @@ def test_a_sidecar_says_how_bfloat16_was_computed(monkeypatch):
 
 
 @pytest.mark.parametrize("native", [True, False])
-def test_products_in_float64_are_rounded_once(monkeypatch, native):
+def test_products_rounded_anew_are_rounded_once(monkeypatch, native):
     """In float32 one is lost beside a hundred million; on a processor with units and without."""
     monkeypatch.setattr(products, "has_bfloat16", lambda: native)
     left, right = torch.tensor([[2.0**27, 1.0, -(2.0**27)]]).to(HALF), torch.ones(3, 1).to(HALF)
-    with products_in_float64():
+    with products_rounded_anew(0):
         assert product(torch.mm, left, right).item() == 1.0
         assert product(torch.mm, left, right).dtype == HALF
         assert product(torch.mm, left.float(), right.float()).dtype == torch.float32
     monkeypatch.setattr(products, "has_bfloat16", lambda: False)
     assert product(torch.mm, left, right).item() == 0.0
+
+
+def test_some_are_rounded_to_the_other_side_and_by_the_seed():
+    """A sum that is half-way between two numbers goes to either; others stay what they are."""
+    half_way = torch.tensor([[1.0, ROUNDING]]).to(HALF).repeat(64, 1)
+    clear = torch.tensor([[1.0, 0.25]]).to(HALF).repeat(64, 1)
+    found = []
+    for seed in (0, 0, 1):
+        with products_rounded_anew(seed):
+            found.append(product(torch.mm, half_way, torch.ones(2, 1).to(HALF)).squeeze())
+            assert (product(torch.mm, clear, torch.ones(2, 1).to(HALF)) == 1.25).all()
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])  # the chance that they agree is 2⁻⁶⁴
+    assert set(found[0].tolist()) == {1.0, 1.0 + 2 * ROUNDING}

@@ -2,7 +2,7 @@
 
 from entropy_rl.networks.convolutional import ConvolutionalTorso, picture_shape
 from entropy_rl.networks.mlp import mlp
-from entropy_rl.networks.products import Linear, has_bfloat16, product, products_in_float64
+from entropy_rl.networks.products import Linear, has_bfloat16, product, products_rounded_anew
 from entropy_rl.networks.stacked import (
     StackedEmbedding,
     StackedLinear,
@@ -23,7 +23,7 @@ __all__ = [
     "of_rows",
     "picture_shape",
     "product",
-    "products_in_float64",
+    "products_rounded_anew",
     "stack",
     "unstack",
 ]

@@ -11,21 +11,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_wide: ContextVar[torch.dtype | None] = ContextVar("_wide", default=None)
+_anew: ContextVar[torch.Generator | None] = ContextVar("_anew", default=None)
+
+# Of float32: by how much a sum in another order may be off, relatively.
+_SUMS = 2.0**-24
 
 
 @contextmanager
-def products_in_float64() -> Iterator[None]:
-    """Within it a processor's products of bfloat16 are made in float64 and rounded once.
+def products_rounded_anew(seed: int) -> Iterator[None]:
+    """Within it a processor's products of bfloat16 are made in float64, and rounded once.
 
-    They differ from others by the rounding of sums alone, as those of two processors do: what comes
-    of that can be measured so.
+    Before that they are off by chance as much as sums in float32 are, so that they are rounded
+    as on any other processor: what comes of that can be measured so.
+
+    Args:
+        seed: of the chance.
     """
-    token = _wide.set(torch.float64)
+    token = _anew.set(torch.Generator().manual_seed(seed))
     try:
         yield
     finally:
-        _wide.reset(token)
+        _anew.reset(token)
 
 
 def has_bfloat16() -> bool:
@@ -54,9 +60,11 @@ def product(
     """
     if not _slow(factors):
         return make(*factors, **options) if out is None else make(*factors, out=out, **options)
-    dtype = _wide.get() or torch.float32
-    wide = (None if x is None else x.to(dtype) for x in factors)
-    made = make(*wide, **options)
+    chance = _anew.get()
+    dtype = torch.float32 if chance is None else torch.float64
+    made = make(*(None if x is None else x.to(dtype) for x in factors), **options)
+    if chance is not None:
+        made = made * (1 + _SUMS * torch.randn(made.shape, generator=chance, dtype=dtype))
     return made.to(torch.bfloat16) if out is None else out.copy_(made)
 
 
@@ -76,5 +84,5 @@ def _slow(factors: tuple[Tensor | None, ...]) -> bool:
         first is not None
         and first.dtype is torch.bfloat16
         and first.device.type == "cpu"
-        and (_wide.get() is not None or not has_bfloat16())
+        and (_anew.get() is not None or not has_bfloat16())
     )

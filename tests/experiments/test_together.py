@@ -6,7 +6,7 @@ import json
 import pytest
 from small import data_files
 
-from entropy_rl.algorithms import OnPolicyConfig
+from entropy_rl.algorithms import ALGORITHMS, OnPolicyConfig
 from entropy_rl.experiments import (
     EvaluationSpec,
     Experiment,
@@ -108,11 +108,18 @@ def test_what_is_apart_by_rates_and_entropies_alone_is_one_task():
 
 
 @pytest.mark.parametrize(
-    ("jobs", "sizes"), [(1, [8, 1]), (2, [4, 4, 1]), (3, [2, 2, 2, 2, 1]), (5, [1] * 9)]
+    ("runs", "jobs", "sizes"),
+    [
+        (9, 1, [8, 1]),
+        (9, 2, [4, 4, 1]),
+        (9, 3, [2, 2, 2, 2, 1]),
+        (9, 5, [1] * 9),
+        (40, 2, [8] * 5),
+    ],
 )
-def test_every_job_has_its_part_in_powers_of_two(jobs, sizes):
-    """Nine runs: none is left out, and none is made twice."""
-    runs = [spec(learning_rate=0.001 * n) for n in range(1, 10)]
+def test_every_job_has_its_part_in_powers_of_two(runs, jobs, sizes):
+    """Eight at most; none is left out, and none is made twice."""
+    runs = [spec(learning_rate=0.001 * n) for n in range(1, runs + 1)]
     tasks = dealt(runs, jobs, lambda one: 1)
     assert [len(specs_of(task)) for task in tasks] == sizes
     assert [one for task in tasks for one in specs_of(task)] == runs
@@ -170,6 +177,14 @@ def test_a_machine_that_rounds_apart_makes_each_alone(tmp_path, monkeypatch):
     assert data_files(store) == data_files(expected)
     for one in PAIR:
         assert "trained_with" not in store.load(one.hash).record
+
+
+def test_a_worker_that_does_not_know_the_algorithm_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(ALGORITHMS, "toy", ALGORITHMS["reinforce"])
+    pair = (spec(algorithm="toy"), spec(algorithm="toy", beta=0.3))
+    monkeypatch.delitem(ALGORITHMS, "toy")
+    with pytest.raises(ValueError, match=r"algorithm: .*'toy'"):
+        together.run_together(Together(pair), Store(tmp_path))
 
 
 def test_of_two_the_one_that_diverges_is_named_and_the_other_is_made(tmp_path):

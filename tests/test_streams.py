@@ -113,6 +113,12 @@ def test_several_times_the_same_seeds_draw_the_same(draw):
     assert (replicas_of(twice), replicas_of(once), replicas_of(seeded(0))) == (4, 2, 1)
 
 
+@pytest.mark.parametrize("times", [0, -1, 1.5])
+def test_no_times_the_seeds_are_refused(times):
+    with pytest.raises(ValueError, match="times: expected"):
+        Streams([3, 8], times=times)
+
+
 def test_of_several_times_the_seeds_the_one_that_is_unlike_is_named():
     rows = torch.tensor([True, True, True, False])
     with pytest.raises(ValueError, match="got others for the seeds 8"):

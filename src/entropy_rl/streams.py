@@ -22,10 +22,10 @@ class Streams:
         seeds: one for each replica, in [0, 2⁶³).
         device: where they live.
         times: how often the replicas of all seeds are there, one set after the other, with the same
-            draws in each.
+            draws in each; ≥ 1.
 
     Raises:
-        ValueError: no seed, one out of range, or one twice.
+        ValueError: no seed, one out of range, or one twice; ``times`` below 1.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Streams:
             _validate.seed("seeds", seed)
         if not seeds or len(set(seeds)) < len(seeds):
             raise _validate.fail("seeds", "one of its own for each replica", list(seeds))
-        self.seeds, self.times = tuple(seeds), times
+        self.seeds, self.times = tuple(seeds), _validate.positive_integer("times", times)
         self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
     def __len__(self) -> int:

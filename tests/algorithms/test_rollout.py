@@ -134,6 +134,25 @@ def test_a_whole_grid_is_read_as_its_rows_stand(cap):
     rollout = played(cap=cap)
     assert rollout.whole == (len(rollout) == rollout.r_t.numel())
     assert rollout.whole == (cap == 1)
+    check_whole(rollout)
+
+
+def test_a_whole_grid_of_several_steps_is_read_by_steps():
+    env = Pendulum(max_episode_steps=50)
+    torch.manual_seed(0)
+    policy = make_policy("gaussian", env.observation_space, env.action_space)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        rollout = play_episodes(
+            env, lambda obs: policy.sample(obs, generator), 4, 6, 0.8, generator, continuing=True
+        )
+    assert rollout.whole
+    assert rollout.r_t.shape == (6, 4)
+    check_whole(rollout)
+
+
+def check_whole(rollout):
+    """Read either way the grid is the same, and by columns it is not whole any more."""
     apart = dataclasses.replace(rollout, whole=False)
     rows = torch.rand(len(rollout), generator=torch.Generator().manual_seed(0))
     assert torch.equal(rollout.grid(rows), apart.grid(rows))

@@ -1,5 +1,6 @@
 """Seeds trained as one: the numbers of each are those of its own training, and nobody else's."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -463,8 +464,9 @@ def test_two_configurations_resume_with_the_same_numbers():
 @pytest.mark.parametrize(
     ("configs", "message"),
     [
-        ([], "seed: expected one for each of 6 replicas"),
-        ([{}] * 3, "seed: expected one for each of 6 replicas"),
+        ([], "config: expected as many replicas for each of several, of 6, got 0"),
+        ([{}] * 4, "config: expected as many replicas for each of several, of 6, got 4"),
+        ([{}] * 3, "seed: expected one for each of 2 replicas"),
         (
             [{}, {"discount": 0.5}],
             "config: expected differences in learning_rate, ",
@@ -480,5 +482,24 @@ def test_configurations_that_cannot_be_one_training_are_refused(configs, message
 
 
 def test_several_configurations_are_for_stacked_policies():
-    with pytest.raises(ValueError, match="seed: expected one for each of 1 replicas"):
+    with pytest.raises(ValueError, match=r"config: expected as many replicas .* of 1, got 2"):
         Trainer(GAME, policy_for(GAME).double(), [CONFIG, CONFIG], 0)
+
+
+def test_a_copy_of_several_configurations_does_not_pretend_to_learn():
+    """Its optimiser has parted from its parameters: what it moves is not them."""
+    configs = [dataclasses.replace(CONFIG, **each) for each in WEIGHTS]
+    first = Trainer(GAME, stack_policies(policies(SEEDS) * 2), configs, SEEDS)
+    first.step()
+    second = copy.deepcopy(first)
+    with pytest.raises(ValueError, match="optimiser: expected one over parts of the parameters"):
+        second.step()
+    first.step()
+
+
+def test_a_running_baseline_forgets_what_it_did_not_load():
+    baseline = RunningBaseline()
+    baseline.remember([1.0, 2.0])
+    assert baseline.mean == 1.5
+    baseline.load_state_dict({"returns": []})
+    assert baseline.mean == 0

@@ -340,6 +340,16 @@ def test_on_another_machine_the_first_batches_have_to_agree(tmp_path, monkeypatc
         assert "hardware were" in reason
 
 
+def test_parameters_that_did_not_move_are_alike_where_they_do_not_move():
+    from entropy_rl.experiments.results import _apart
+
+    still, moved = {"moved": [0.0, 0.0]}, {"moved": [0.0, 0.1]}
+    assert _apart(still, still) == 0
+    assert _apart(still, moved) == float("inf")
+    assert _apart(moved, still) == 1
+    assert _apart(still, {"moved": [0.0]}) == float("inf")
+
+
 def replayed(steps, entropy, second):
     """A beginning: a sample of the parameters went ``steps``, the curve of two batches."""
     return {"updates": 20, "sha256": "", "moved": steps, "curves": {"entropy": [entropy, second]}}
@@ -370,7 +380,7 @@ def test_bfloat16_by_units_and_without_is_judged_by_its_first_batch(
     here = {"processor": "ours"} | ({} if units else {"bfloat16": "float32 products, rounded"})
     there = {"processor": "theirs"} | ({"bfloat16": "float32 products, rounded"} if units else {})
 
-    chance = iter([0.1, 0.1, 1.0, 0.5, 0.1])  # the farthest of five counts
+    chance = iter([0.1, 0.1, 0.5, 0.1, 1.0])  # the farthest of five counts
 
     def begun(spec):
         rounded = products._anew.get() is not None

@@ -985,27 +985,21 @@ FAULTS = (
         "entropy_rl/algorithms/replicas.py",
         "beta=config.beta_at(left)),",
         "beta=self.config.beta_at(left)),",
-        (
-            REPLICAS + "test_two_configurations_are_trained_as_each_is_alone",
-            TOGETHER + "test_two_runs_as_one_give_the_files_of_each",
-        ),
+        (REPLICAS + "test_two_configurations_are_trained_as_each_is_alone",),
     ),
     Fault(
         "one estimator for all configurations of a training",
         "entropy_rl/algorithms/replicas.py",
         "chunk(len(names))[i] for i, n in enumerate(names)",
         "chunk(len(names))[i] for i, n in enumerate(names[:1] * len(names))",
-        (
-            REPLICAS + "test_configurations_may_have_other_entropies",
-            TOGETHER + "test_a_column_of_table_3_each_gives_the_files_of_each",
-        ),
+        (REPLICAS + "test_configurations_may_have_other_entropies",),
     ),
     Fault(
         "one learning rate for all configurations of a training",
         "entropy_rl/algorithms/replicas.py",
         '{"params": own, "lr": rate}',
         '{"params": own, "lr": rates[0][0]}',
-        (TOGETHER + "test_two_runs_as_one_give_the_files_of_each",),
+        (REPLICAS + "test_two_configurations_are_trained_as_each_is_alone",),
     ),
     Fault(
         "nobody looks whether two runs as one begin as each does",
@@ -1013,6 +1007,13 @@ FAULTS = (
         "if beginning(spec) != found:",
         "if False:",
         (TOGETHER + "test_a_machine_that_rounds_apart_makes_each_alone",),
+    ),
+    Fault(
+        "a run that was begun is begun anew with others",
+        "entropy_rl/experiments/sweeping.py",
+        "if spec not in begun]",
+        "]",
+        (TOGETHER + "test_a_run_that_was_begun_goes_on_alone",),
     ),
     Fault(
         "a short batch is trained with others",

@@ -106,7 +106,7 @@ class Trainer:
 
     @property
     def beta(self) -> float:
-        """The present weight of the entropy."""
+        """The present weight of the entropy, of several configurations the first one's."""
         return self.config.beta_at(self.left)
 
     @property
@@ -346,6 +346,7 @@ class Trainer:
                 nn.utils.clip_grad_value_(parameters, self.config.clip_gradient)
             if self.config.clip_norm is not None:
                 nn.utils.clip_grad_norm_(parameters, self.config.clip_norm)
+            self.replicas.share_gradients(self.optimiser, parameters)
 
         problem = Problem(losses, differentiate, parameters, self.optimiser, context.options)
         minibatch = UPDATES[self.config.row.update](problem)

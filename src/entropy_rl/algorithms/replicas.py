@@ -28,7 +28,7 @@ from entropy_rl.algorithms.baseline import (
 )
 from entropy_rl.algorithms.config import OnPolicyConfig
 from entropy_rl.algorithms.context import Minibatch
-from entropy_rl.algorithms.entropy import ENTROPIES, bonus, no_term
+from entropy_rl.algorithms.entropy import ENTROPIES, bonus, no_term, rewards_as_they_are
 from entropy_rl.algorithms.optimisers import make_optimiser
 from entropy_rl.algorithms.precision import WorkingCopy
 from entropy_rl.algorithms.rollout import Rollout, flat_observation
@@ -53,13 +53,16 @@ _STACKABLE: dict[str, tuple[Any, ...]] = {
 
 def apart_from_entropy(config: OnPolicyConfig) -> OnPolicyConfig:
     """What configurations that are trained as one have in common."""
-    return replace(config, learning_rate=1.0, beta=0.0, entropy="none")
+    return replace(
+        config, learning_rate=1.0, beta=0.0, entropy="none", entropy_baseline=None, beam=1
+    )
 
 
 def weighs_bonus(config: OnPolicyConfig) -> bool:
     """Whether the entropy is in its own term alone, so that configurations can differ in it."""
     use = ENTROPIES[config.row.entropy]
-    return not use.in_rewards and use.term in (bonus, no_term)
+    apart = use.rewards is rewards_as_they_are and use.own is None and not use.in_rewards
+    return apart and use.term in (bonus, no_term)
 
 
 @dataclass(frozen=True)
@@ -91,20 +94,23 @@ class Replicas:
         """
         configs = (config,) if isinstance(config, OnPolicyConfig) else tuple(config)
         replicas = getattr(policy, "replicas", 1)
+        if not configs or replicas % len(configs):
+            expected = f"as many replicas for each of several, of {replicas}"
+            raise _validate.fail("config", expected, len(configs))
         if isinstance(seed, str) or not isinstance(seed, Sequence):
             _validate.seed("seed", seed)
-            if replicas != 1 or len(configs) != 1:
+            if replicas != 1:
                 raise _validate.fail("seed", f"one for each of {replicas} replicas", seed)
             return cls((seed,), False, configs)
-        seeds = Streams(seed).seeds
-        if len(seeds) * len(configs) != replicas:
-            raise _validate.fail("seed", f"one for each of {replicas} replicas", seeds)
-        _check_configs(configs)
+        seeds, each = Streams(seed).seeds, replicas // len(configs)
+        if len(seeds) != each:
+            raise _validate.fail("seed", f"one for each of {each} replicas", seeds)
         for config, (name, taken) in product(configs, _STACKABLE.items()):
             value = getattr(config, name)
             if value not in taken:
                 expected = f"one of {taken} where replicas are stacked"
                 raise _validate.fail(name, expected, repr(value))
+        _check_configs(configs)
         config = configs[0]
         for name in ("minibatches", "baseline_minibatches"):
             if config.grouping == "episodes" and (getattr(config, name) or 1) > 1:
@@ -125,26 +131,35 @@ class Replicas:
     def optimiser(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
         """One over ``parameters``, of several learning rates with a group for each.
 
-        A group has a part of every parameter, in place, whose gradient it reads at every step.
+        A group has a part of every parameter, in place; :meth:`share_gradients` tells it its own.
         """
         name, rates = self.config.optimiser, self._rates()
         if len(rates) == 1:
             return make_optimiser(name, parameters, rates[0][0])
-        sizes = [configs * len(self.seeds) for _, configs in rates]
-        parts = [[part.detach() for part in p.detach().split(sizes)] for p in parameters]
-        groups = list(zip(*parts, strict=True))
+        parts = [p.detach().split(self._sizes()) for p in parameters]
+        groups = list(zip(*([x.detach() for x in own] for own in parts), strict=True))
         made = make_optimiser(name, groups[0], rates[0][0])
         for own, (rate, _) in zip(groups[1:], rates[1:], strict=True):
             made.add_param_group({"params": own, "lr": rate})
-
-        def read_gradients(*_: Any) -> None:
-            for p, own in zip(parameters, parts, strict=True):
-                each = (None,) * len(own) if p.grad is None else p.grad.split(sizes)
-                for part, gradient in zip(own, each, strict=True):
-                    part.grad = gradient
-
-        made.register_step_pre_hook(read_gradients)
         return made
+
+    def share_gradients(
+        self, optimiser: torch.optim.Optimizer, parameters: Sequence[nn.Parameter]
+    ) -> None:
+        """Give each group the gradients of its parts; one group has the parameters themselves.
+
+        Raises:
+            ValueError: an optimiser over other memory, as that of a copied trainer is.
+        """
+        groups = [group["params"] for group in optimiser.param_groups]
+        if len(groups) == 1:
+            return
+        for p, own in zip(parameters, zip(*groups, strict=True), strict=True):
+            if own[0].data_ptr() != p.data_ptr():
+                raise _validate.fail("optimiser", "one over parts of the parameters", "a copy's")
+            each = (None,) * len(own) if p.grad is None else p.grad.split(self._sizes())
+            for part, gradient in zip(own, each, strict=True):
+                part.grad = gradient
 
     def set_rates(self, optimiser: torch.optim.Optimizer, left: float) -> None:
         """Each configuration's own learning rate, of which the share ``left`` remains."""
@@ -155,6 +170,10 @@ class Replicas:
         """Learning rates, and of how many configurations in a row."""
         rates = groupby(config.learning_rate for config in self.configs)
         return [(rate, len(list(same))) for rate, same in rates]
+
+    def _sizes(self) -> list[int]:
+        """Of how many replicas each learning rate is."""
+        return [configs * len(self.seeds) for _, configs in self._rates()]
 
     def estimate(self, by: Callable[..., Estimate], *of: Any) -> Estimate:
         """``by(name, *of)``; of several configurations each has its own estimator at its rows."""

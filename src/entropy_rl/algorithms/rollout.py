@@ -98,7 +98,7 @@ class Rollout:
         return torch.bincount(self.episode, minlength=self.r_t.shape[1])
 
     def grid(self, rows: Tensor) -> Tensor:
-        """Values of the rows ``(N,)`` on the grid ``(T, B)``, 0 where no step was taken."""
+        """Values of the rows ``(N,)`` on the grid ``(T, B)``, else 0; to be read, not written."""
         if self.whole:
             return rows.view(self.r_t.shape)
         out = torch.zeros(self.r_t.shape, dtype=rows.dtype, device=rows.device)
@@ -106,7 +106,7 @@ class Rollout:
         return out
 
     def rows(self, grid: Tensor) -> Tensor:
-        """Values of the grid ``(T, B)`` at the rows ``(N,)``."""
+        """Values of the grid ``(T, B)`` at the rows ``(N,)``; to be read, not written."""
         if self.whole:
             return grid.flatten()
         return grid[self.time, self.episode]

@@ -103,7 +103,7 @@ def on_ray(work: Work, tasks: Sequence[Task], jobs: int) -> Iterator[Finished]:
         gpus = ray.cluster_resources().get("GPU", 0)
         if gpus < 1 and any(_gpus(task) for task in tasks):
             raise _validate.fail("backend", "a Ray cluster with a GPU, for device 'cuda'", "none")
-        remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_task)
+        remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_work_on)
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
@@ -123,7 +123,7 @@ def on_ray(work: Work, tasks: Sequence[Task], jobs: int) -> Iterator[Finished]:
                 ray.cancel(left, force=True)
 
 
-def _task(work: Work, task: Task) -> Diverged:
+def _work_on(work: Work, task: Task) -> Diverged:
     return work(task, None)
 
 

@@ -139,7 +139,10 @@ def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
     a, b = np.array(one["moved"]), np.array(other["moved"])
     if a.shape != b.shape:
         return math.inf
-    return float(np.linalg.norm(a - b) / np.linalg.norm(a))
+    gone, apart = float(np.linalg.norm(a)), float(np.linalg.norm(a - b))
+    if gone == 0:
+        return 0.0 if apart == 0 else math.inf
+    return apart / gone
 
 
 def _far(then: Mapping[str, Any], now: Mapping[str, Any], moved: float, batches: int) -> list[str]:

@@ -49,6 +49,8 @@ def run_spec(
 ) -> None:
     """Train and evaluate what ``spec`` says, and store it; go on where a killed run stopped.
 
+    From then on the process keeps up to a gibibyte of what it frees.
+
     Args:
         spec: of the run.
         store: where to.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -80,12 +81,13 @@ def sweep(
         experiment: whose runs.
         tier: "quick" or "paper".
         store: where they are and go to; one sweep at a time.
-        jobs: runs at a time, of one torch thread each.
+        jobs: tasks at a time, of one torch thread each: a run, or several short ones as one.
         backend: a name of :data:`BACKENDS`: where the runs are made.
         only: parts of a label, such as ``{"policy": "lstm"}``; the others are left out.
         device: "cpu" or "cuda": where what is missing is trained. Several jobs share one GPU.
         progress: whether to show a bar (needs tqdm); its unit is expected seconds.
-        checkpoint_seconds: least time between two checkpoints of a run.
+        checkpoint_seconds: least time between two checkpoints of a run. Those that are trained as
+            one, which take less, have none.
         policies: a folder for the trained policies, or None.
 
     Raises:
@@ -110,7 +112,9 @@ def sweep(
         missing = [spec for name, spec in specs.items() if name not in present]
         if missing and backend == "loky" and not is_here(device):
             raise _validate.fail("device", "one that this machine has", repr(device))
-        tasks = dealt(missing, jobs, experiment.cost)
+        begun = [spec for spec in missing if store.path(spec.hash, "ckpt").exists()]
+        fresh = [spec for spec in missing if spec not in begun]
+        tasks = [*begun, *dealt(fresh, jobs, experiment.cost, checkpoint_seconds)]
         tasks.sort(key=lambda task: sum(map(experiment.cost, specs_of(task))), reverse=True)
         work = partial(
             _run,
@@ -149,8 +153,10 @@ def _run(
         try:
             run_together(task, store, after_batch=alive, policies=policies)
             return {}
-        except (TrainingDiverged, RoundedApart):
-            pass  # each alone: that says which diverged, and the other is made
+        except TrainingDiverged:
+            pass  # each alone: that says which, and the others are made
+        except RoundedApart as error:
+            warnings.warn(f"{error}; each is made alone", stacklevel=2)
     diverged = {}
     for spec in specs_of(task):
         try:

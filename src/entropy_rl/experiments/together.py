@@ -1,8 +1,8 @@
 """Short runs that differ in rate and entropy alone, trained as one to the same bits.
 
 A training of twice the rows makes the same numbers of each row, as long as the machine rounds a row
-alike wherever it stands. That it does is checked at the beginning, of each run of a task; all
-batches of such runs have one shape, so that what holds for twenty updates holds for the rest.
+alike wherever it stands. That it does is checked at the beginning, of each run of a task; such runs
+have batches of one shape and one update a batch, so that what holds for twenty holds for the rest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from entropy_rl._threads import one_thread
 from entropy_rl.algorithms import OnPolicyConfig, Trainer
 from entropy_rl.algorithms.replicas import apart_from_entropy, weighs_bonus
 from entropy_rl.experiments.runner import (
-    CHECKPOINT_SECONDS,
     FIRST_UPDATES,
     beginning,
     commit_of_code,
@@ -68,31 +67,38 @@ def in_common(spec: RunSpec) -> str | None:
         return None
     if not weighs_bonus(config) or config.cap > 1 or config.episodes % config.batch:
         return None
+    if (config.epochs, config.minibatches, config.beam, config.entropy_baseline) != (1, 1, 1, None):
+        return None
     return replace(spec, config=apart_from_entropy(config)).canonical
 
 
-def dealt(specs: Sequence[RunSpec], jobs: int, cost: Callable[[RunSpec], float]) -> list[Task]:
+def dealt(
+    specs: Sequence[RunSpec], jobs: int, cost: Callable[[RunSpec], float], seconds: float
+) -> list[Task]:
     """The runs, as many as one as every job can have: a call of torch takes longer than its work.
 
-    Runs that are worth a checkpoint are left alone, for those that are trained as one have none.
-    By twos, fours and eights: three times a sum is not exact in binary, and sixteen stacks of an
+    No more than would be worth a checkpoint, half their time alone, for as one they have none. By
+    twos, fours and eights: three times a sum is not exact in binary, and sixteen stacks of an
     LSTM do not fit in a cache (eight of ten seeds already take .96 of what twice four take).
 
     Args:
         specs: of the runs.
         jobs: how many tasks are made at a time.
         cost: of a run, CPU-seconds that are expected.
+        seconds: of a task, less than which is worth no checkpoint.
     """
     tasks: list[Task] = []
     kinds: dict[str, list[RunSpec]] = {}
     for spec in specs:
-        common = in_common(spec) if cost(spec) < CHECKPOINT_SECONDS else None
+        common = in_common(spec)
         if common is None:
             tasks.append(spec)
         else:
             kinds.setdefault(common, []).append(spec)
     for alike in kinds.values():
         each = 1 << min(max(len(alike) // jobs, 1), MOST).bit_length() - 1
+        while each > 1 and max(map(cost, alike)) * each / 2 >= seconds:
+            each //= 2
         whole = len(alike) - len(alike) % each
         parts = [tuple(alike[i : i + each]) for i in range(0, whole, each)]
         tasks += [Together(part) if each > 1 else part[0] for part in parts]
@@ -147,7 +153,7 @@ def run_together(
                 ]
                 for spec, found in zip(specs, fingerprints, strict=True):
                     if beginning(spec) != found:
-                        raise RoundedApart(spec.hash)
+                        raise RoundedApart(f"{spec.hash} begins otherwise among others")
             if after_batch is not None:
                 after_batch()
         training = {

@@ -418,15 +418,15 @@ FAULTS = (
     Fault(
         "the baseline of the entropy forgotten",
         "entropy_rl/algorithms/on_policy.py",
-        "baseline=provided, beam=c.beam",
-        "beam=c.beam",
+        '"baseline": provided,',
+        '"baseline": None,',
         (USES + "test_a_baseline_of_the_entropy_reaches_the_estimator",),
     ),
     Fault(
         "the beam forgotten",
         "entropy_rl/algorithms/on_policy.py",
-        "baseline=provided, beam=c.beam",
-        "baseline=provided",
+        '"beam": self.config.beam,',
+        '"beam": 1,',
         (USES + "test_the_beam_reaches_the_estimator",),
     ),
     Fault(
